@@ -1,0 +1,24 @@
+"""Every law that is derived here, in the order in which a reader meets them."""
+
+from theory import bilinear, decoupled_row, first_order, interpolation, sgd_row, transformer, unseen_target
+from theory.derivation import Derivation, FalseTwin, Law
+
+LAWS: tuple[Law, ...] = (
+    *bilinear.LAWS,
+    *interpolation.LAWS,
+    *decoupled_row.LAWS,
+    *first_order.LAWS,
+    *transformer.LAWS,
+    *sgd_row.LAWS,
+    *unseen_target.LAWS,
+)
+
+
+def derive_all() -> list[Derivation]:
+    """Every derivation, its steps not yet checked (a step is checked when its verdict is asked for)."""
+    return [law.derive() for law in LAWS]
+
+
+def false_twins() -> list[FalseTwin]:
+    """Every false statement that the checkers must reject."""
+    return [twin for law in LAWS for twin in law.twins()]
