@@ -6,6 +6,7 @@ replacing v_a with their normalised sum, which changes the letter and no step.
 """
 
 from collections.abc import Callable
+from functools import cache
 
 from sympy import Expr, IndexedBase, KroneckerDelta, diff, log
 
@@ -74,6 +75,7 @@ def gradient(row: Expr, column: Expr) -> Expr:
     return -over_contexts(f[a] * v[a, row] * over_tokens(R[a, j] * v[j, column], j), a)
 
 
+@cache
 def derive_gradient() -> Derivation:
     """dL/dTheta = -sum_a f_a v_a (sum_j R_aj v_j)^T, with R = bhat - p."""
     return Derivation(
@@ -119,6 +121,7 @@ def logit_rate(context: Expr, token: Expr) -> Expr:
     return over_contexts(f[a] * G[context, a] * over_tokens(R[a, j] * G[j, token], j), a)
 
 
+@cache
 def derive_logit_flow() -> Derivation:
     """dS/dt = G[:,A] F R G: gradient flow sees the embeddings only through their Gram matrix."""
     velocity = -diff(loss(bilinear_logit), Theta[gamma, delta])

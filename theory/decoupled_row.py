@@ -4,6 +4,8 @@ A row of share f with s equally weighted targets among m tokens, started at zero
 target and -z s/m on every other token. The paper's case is s = 1 with z = m h: target logit (m-1) h, all others -h.
 """
 
+from functools import cache
+
 import numpy as np
 from sympy import Expr, Integer, Sum, Symbol, diff, exp, expand_log, limit, log, oo, simplify, symbols
 
@@ -87,6 +89,7 @@ def closed_form(at: Expr) -> Expr:
     return log(WrightOmega(omega_argument(at))) + log(r / s)
 
 
+@cache
 def derive_row_equation() -> Derivation:
     """The two-level ansatz solves dS/dt = f R, with dz/dt = f (m/s)/(s e^z + m - s)."""
     return Derivation(
@@ -128,6 +131,7 @@ def row_equation_twins() -> list[FalseTwin]:
     return [FalseTwin("decoupled-row", name, _identity(truth.lhs, rhs)) for name, rhs in false.items()]
 
 
+@cache
 def derive_row_integral() -> Derivation:
     """s e^z + (m-s) z = f m t/s + s along the solution: differentiate, and compare at t = 0."""
     return Derivation(
@@ -167,6 +171,7 @@ def row_integral_twins() -> list[FalseTwin]:
     return [FalseTwin("decoupled-row-integral", name, _identity(along(i), Integer(0))) for name, i in false.items()]
 
 
+@cache
 def derive_closed_form() -> Derivation:
     """z(t) = log w + log((m-s)/s), w = omega((f m t/s + s)/(m-s) - log((m-s)/s)), solves the row equation."""
     w = WrightOmega(omega_argument(time))
@@ -209,6 +214,7 @@ def closed_form_twins() -> list[FalseTwin]:
     return [FalseTwin("closed-form", name, _identity(lhs, Integer(0))) for name, lhs in false.items()]
 
 
+@cache
 def derive_late_time() -> Derivation:
     """t (1 - s p_b) -> s (m-s) / (m f): the training loss of a row falls like 1/t."""
     # along the solution w = s e^z / r, and the implicit integral gives t as a function of w

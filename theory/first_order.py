@@ -4,6 +4,8 @@ Write G = I + epsilon E; for Gaussian embeddings the entries of epsilon E are of
 rows decouple (`decoupled_row`); the interpolation law then gives S_q(t) - S_q(0) up to epsilon squared, which is 1/d.
 """
 
+from functools import cache
+
 import numpy as np
 from sympy import Expr, IndexedBase, Integer, KroneckerDelta, Symbol, expand, symbols, transpose
 
@@ -52,6 +54,7 @@ def trained_rate(residual: Expr) -> Expr:
     return (F + epsilon * E_AA * F) * (residual + epsilon * residual * E)
 
 
+@cache
 def derive_first_order() -> Derivation:
     """S_q(t) = S_q(0) + epsilon E_qA (S_A(t) - S_A(0))|_decoupled + O(epsilon^2)."""
     weights_residual = w_series + epsilon * E_AA * w_series - epsilon * E_Aq
@@ -128,6 +131,7 @@ def draw_answer(rng: np.random.Generator) -> Instance:
     }
 
 
+@cache
 def derive_answer_logit() -> Derivation:
     """The answer's logit less its row mean moves by -sum_a w_a h_a when no trained context has it as target."""
     row = over_contexts(w[a] * decoupled_change(a, j), a)

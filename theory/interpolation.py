@@ -10,6 +10,8 @@ trained contexts' features, V (m x d) the tokens', x_q^T (1 x d) the asked conte
 logits. Rank deficiency is covered: G_AA^+ is the pseudo-inverse and only its Penrose equations are used.
 """
 
+from functools import cache
+
 import numpy as np
 from sympy import Expr, Integer, Pow, symbols, transpose
 
@@ -63,6 +65,7 @@ def _penrose_step() -> Step:
     )
 
 
+@cache
 def derive_interpolation() -> Derivation:
     """S_q(t) - S_q(0) = w_q^T (S_A(t) - S_A(0)): steps in the span of gradients leave the untrained part alone."""
     change = transpose(V_A) * D * V
@@ -121,6 +124,7 @@ def interpolation_twins() -> list[FalseTwin]:
     ]
 
 
+@cache
 def derive_weight_decay() -> Derivation:
     """One decayed step multiplies the untrained part by 1 - eta lambda; with momentum a two-term recursion does.
 

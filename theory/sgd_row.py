@@ -5,6 +5,8 @@ dh/dt = phi(h) at time eta k satisfies 0 <= h_k - h(eta k) <= eta/M for every k 
 whose constant does not grow with time.
 """
 
+from functools import cache
+
 import numpy as np
 from sympy import Expr, Integer, Symbol, exp, simplify, symbols
 
@@ -67,6 +69,7 @@ def other_step(state: Expr) -> Expr:
     return -state - eta * weight / (exp((m - 1) * state) + (m - 1) * weight)
 
 
+@cache
 def derive_recursion() -> Derivation:
     """h_{k+1} = h_k + eta/(M-1+e^{M h_k}): one SGD step keeps the two levels."""
     following = h + eta * phi(h)
@@ -106,6 +109,7 @@ def undershoot(step: Expr) -> Expr:
     return step / phi(y + step) - clock(y + step) + clock(y)
 
 
+@cache
 def derive_sandwich() -> Derivation:
     """0 <= h_k - h(eta k) <= eta/M, by induction over k with the flow's clock g, increasing and convex.
 

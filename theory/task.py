@@ -7,7 +7,8 @@ Conventions used everywhere in this project:
 - f (`context_weight`) sums to one over trained contexts, each row of bhat (`target_distribution`) to one.
 """
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -96,6 +97,17 @@ class Task:
         share = self.train_weight / self.context_weight[self.train_context]
         shape = (self.trained_contexts, self.vocabulary_size)
         return csr_array((share, (self.train_context, self.train_target)), shape=shape)
+
+    @cached_property
+    def pairs_by_token(self) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+        """The trained pairs that leave each token (it is in their context) and that arrive at it (their target)."""
+        leaving: dict[int, list[int]] = {}
+        arriving: dict[int, list[int]] = {}
+        for k, (a, b) in enumerate(zip(self.train_context.tolist(), self.train_target.tolist(), strict=True)):
+            for token in self.contexts[a]:
+                leaving.setdefault(token, []).append(k)
+            arriving.setdefault(b, []).append(k)
+        return leaving, arriving
 
     @cached_property
     def target_count(self) -> np.ndarray:
@@ -225,6 +237,52 @@ def build_task(
         trained_elsewhere=tuple(trained_elsewhere),
         self_facts=self_facts,
     )
+
+
+def first_pairs(task: Task, pairs: int) -> Task:
+    """A small task from `pairs` trained pairs of `task` and the queries about their tokens.
+
+    Half of the pairs are those around the first queries, so that something is left to ask; the rest are the first of
+    the task. The vocabulary shrinks to the tokens that still occur and the relation tokens. The whole task is
+    returned when it is small enough already.
+    """
+    if len(task.train_context) <= pairs:
+        return task
+    around = itertools.chain.from_iterable(_pairs_around(task, q) for q in task.queries)
+    half = list(itertools.islice(dict.fromkeys(itertools.islice(around, 4 * pairs)), pairs // 2))
+    chosen = sorted(itertools.islice(dict.fromkeys([*half, *range(2 * pairs)]), pairs))
+    statements = [
+        Statement(
+            tuple(task.tokens[t] for t in task.contexts[task.train_context[k]]),
+            task.tokens[task.train_target[k]],
+            task.tokens[task.train_relation[k]],
+            float(task.train_weight[k]),
+        )
+        for k in chosen
+    ]
+    known = {name for s in statements for name in (*s.context, s.target)}
+    queries = [
+        Statement(tuple(task.tokens[t] for t in task.contexts[q.context]), task.tokens[answer], relation)
+        for q in task.queries
+        for answer, relation in zip(q.answers, q.relations, strict=True)
+    ]
+    kept = [s for s in queries if known.issuperset((*s.context, s.target))]
+    relations = dict.fromkeys(s.relation for s in statements)
+    return build_task(f"{task.name} (first {pairs} pairs)", statements, kept, extra_tokens=relations)
+
+
+def _pairs_around(task: Task, query: Query) -> Iterator[int]:
+    """Trained pairs reached from the query's context, along statements first and against them second."""
+    waiting, seen = list(task.contexts[query.context]), set()
+    while waiting:
+        token = waiting.pop(0)
+        if token in seen:
+            continue
+        seen.add(token)
+        leaving, arriving = task.pairs_by_token
+        for k in (*leaving.get(token, ()), *arriving.get(token, ())):
+            yield k
+            waiting += [int(task.train_target[k]), *task.contexts[task.train_context[k]]]
 
 
 FORWARD, BACKWARD, CHAIN = "->", "<-", "~>"

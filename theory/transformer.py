@@ -7,6 +7,7 @@ one-hot next token (or any distribution over tokens).
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from sympy import Expr, IndexedBase, Integer, KroneckerDelta, Sum, Symbol, diff, exp, log, sqrt, symbols
@@ -125,6 +126,7 @@ def y_gradient(row: Expr, column: Expr) -> Expr:
     return normed[row] * (y[column] - prob[column])
 
 
+@cache
 def derive_y_gradient() -> Derivation:
     """dY/dt = eta_Y LN(X^T b)(x_{T+1} - p)^T."""
     return Derivation(
@@ -182,6 +184,7 @@ def z_chain_rule(token: Expr) -> Expr:
     return over_vocabulary(output_pull(i) * over_vocabulary(pulled, q), i)
 
 
+@cache
 def derive_z_gradient() -> Derivation:
     """dZ/dt = eta_Z x_T (x_{T+1} - p)^T Y^T (P_perp/|X^T b|) X^T diag(b) X."""
     return Derivation(
@@ -238,6 +241,7 @@ def _one_position(expr: Expr) -> Expr:
     return IndexedSums({X: lambda position, token: KroneckerDelta(token, first), b: attention}).unfold(one).subs(L, 1)
 
 
+@cache
 def derive_z_stays_zero() -> Derivation:
     """dZ/dt = 0 for sequences A R B: one context token leaves nothing to attend to."""
     return Derivation(
@@ -272,6 +276,7 @@ def z_stays_zero_twins() -> list[FalseTwin]:
     ]
 
 
+@cache
 def derive_one_flow() -> Derivation:
     """On sequences A R B the rows of Y follow dS/dt = K F R K_out with both Gram matrices the identity."""
     identity_gram: Definitions = {G: lambda left, right: KroneckerDelta(left, right)}

@@ -5,6 +5,8 @@ induction over the steps: row sums of logits and of velocities stay zero, an uns
 become positive, and Jensen turns both into p_j <= 1/M.
 """
 
+from functools import cache
+
 import numpy as np
 from sympy import Expr, IndexedBase, Integer, Symbol, exp, symbols
 
@@ -72,6 +74,7 @@ def moved_velocity(token: Expr) -> Expr:
     return beta * velocity[a, token] + weight * R[a, token]
 
 
+@cache
 def derive_unseen_target() -> Derivation:
     """p_j <= 1/M for a token j that no statement of the row names."""
     seen_nothing = -(beta * -speed + weight * (0 - probability))  # minus the new velocity at bhat_j = 0

@@ -1,0 +1,112 @@
+"""The gradient flow of Theorem 1 (arXiv 2405.04669) integrated at any dimension, with an error bound.
+
+Time t is step size x steps; the solver runs in tau = log(1 + t). Single-target flows are smooth there
+(DOP853); several targets make them stiff (CVODE).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from numerics.certified_defect import CertifiedDefect
+from numerics.error_bound import Defect, NumericalDefect, bounded_states
+from numerics.estimate import DEFAULT_BYTE_LIMIT, TooLarge, estimate_flow
+from numerics.gram import Gram
+from numerics.kernels import Kernels
+from numerics.logit_flow import LogitFlow
+from numerics.observables import observe, trajectory_of
+from numerics.piecewise import Piece, explicit_pieces
+from numerics.stiff import stiff_flow_pieces
+from numerics.trajectory import ErrorBound, Trajectory
+from theory.task import Task
+
+# Coordinates of unseen tokens are smaller than the target's by 1/m: the absolute tolerance must not hide
+# them.
+ABSOLUTE_SHARE = 1e-3
+
+NUMERICAL_REASON = "convexity of the loss; Gauss-Legendre quadrature of the defect of every DOP853 step"
+STIFF_REASON = (
+    "convexity of the loss; quadrature of the defect of every BDF step. Several targets: an inner "
+    "equilibrium turns a solver error e into a defect of (1 + t) e, so this bound grows like t times the "
+    "tolerance; the true error does not"
+)
+
+
+def integrate_flow(
+    task: Task,
+    gram: Gram,
+    initial_logits: np.ndarray,
+    time: np.ndarray,
+    *,
+    relative_tolerance: float = 1e-9,
+    certified: bool = False,
+    byte_limit: float = DEFAULT_BYTE_LIMIT,
+) -> Trajectory:
+    """Integrate dS/dt = K_in[:, A] F R K_out from S(0) = `initial_logits` (contexts, m) to each time (T,).
+
+    Works to t = 1e12. The error bound on the parameters is `numerical`, or with `certified` enclosed in
+    balls (single-target tasks, some thousand coordinates). Raises TooLarge before any work when the
+    estimate exceeds `byte_limit`, IntegrationError when a solver gives up, ValueError on times that do not
+    increase from 0 or later and on a certified flow with several targets.
+    """
+    estimate = estimate_flow(task, coupled=not gram.is_identity)
+    if estimate.bytes > byte_limit:
+        raise TooLarge(estimate, byte_limit)
+    flow = LogitFlow(Kernels(task, gram), initial_logits)
+    defect = CertifiedDefect(flow) if certified else numerical_defect(flow)
+    observations, bounds = [], []
+    change = np.zeros_like(initial_logits)
+    for coordinates, bound in flow_states(flow, time, defect, relative_tolerance):
+        change = flow.kernels.logit_change(coordinates)
+        observations.append(observe(task, initial_logits, change))
+        bounds.append(bound)
+    return trajectory_of(
+        observations,
+        source="flow",
+        model="transformer" if gram.dimension is None else "bilinear",
+        dimension=gram.dimension,
+        time=time,
+        logits=initial_logits + change,
+        error_bound=ErrorBound(np.array(bounds), defect.evidence, defect.reason),
+    )
+
+
+def numerical_defect(flow: LogitFlow) -> NumericalDefect:
+    """The floating-point defect of the flow, with the reason that fits its solver."""
+    single_target = flow.kernels.task.single_target
+    return NumericalDefect(flow, NUMERICAL_REASON if single_target else STIFF_REASON)
+
+
+def flow_states(
+    flow: LogitFlow, time: np.ndarray, defect: Defect, relative_tolerance: float
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Coordinates C (N, m) at each time (T,) and the bound on |Theta error|_F, one at a time."""
+    if len(time) == 0 or time[0] < 0 or (np.diff(time) <= 0).any() or not np.isfinite(time).all():
+        raise ValueError(f"times must be finite and increase strictly from 0 or later, got {time}")
+    pieces = flow_pieces(flow, float(np.log1p(time[-1])), relative_tolerance)
+    return bounded_states(pieces, defect, time, flow.shape)
+
+
+def flow_pieces(flow: LogitFlow, end: float, relative_tolerance: float) -> Iterator[Piece]:
+    """The solution C (N, m) from C = 0 in tau = log(1 + t) up to tau = `end`, step by step."""
+    absolute_tolerance = ABSOLUTE_SHARE * relative_tolerance
+    if flow.kernels.task.single_target:
+        return explicit_pieces(
+            flow.log_time_velocity,
+            np.zeros(flow.shape),
+            end,
+            relative_tolerance=relative_tolerance,
+            absolute_tolerance=absolute_tolerance,
+        )
+    return stiff_flow_pieces(
+        flow, end, relative_tolerance=relative_tolerance, absolute_tolerance=absolute_tolerance
+    )
+
+
+def logits_along(
+    task: Task, gram: Gram, initial_logits: np.ndarray, time: np.ndarray, relative_tolerance: float = 1e-9
+) -> np.ndarray:
+    """The logits of every context at each time, (T, contexts, m); for small tasks, as `integrate_flow` keeps less."""
+    flow = LogitFlow(Kernels(task, gram), initial_logits)
+    states = flow_states(flow, time, numerical_defect(flow), relative_tolerance)
+    return np.stack([initial_logits + flow.kernels.logit_change(coordinates) for coordinates, _ in states])

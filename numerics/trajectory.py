@@ -1,0 +1,80 @@
+"""The one type that closed form, integrated flow, descent recursion and real training all return.
+
+Time is step size x steps (for heavy-ball momentum beta, step size x steps / (1 - beta)); every quantity is
+given on one grid of times, so that any two trajectories on the same grid can be subtracted.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Source = Literal["closed form", "flow", "descent", "training"]
+Evidence = Literal["symbolic", "certified", "numerical", "sampled"]
+
+
+@dataclass(frozen=True)
+class ErrorBound:
+    """A bound on |Theta_computed(t) - Theta(t)|_F at each time, by convexity of the loss.
+
+    `parameters` has shape (T,). `evidence` is `certified` where the defect was enclosed in balls, else
+    `numerical`.
+    """
+
+    parameters: np.ndarray
+    evidence: Evidence
+    reason: str
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Losses and probabilities over time.
+
+    Shapes, with T times, K trained pairs, Q queries: `time`, `loss`, `reversal_loss` (T,);
+    `train_log_probability` (T, K), natural logarithm of p(target | context) for each trained pair in the
+    order of the task; `query_log_probability` (T, Q), of the summed probability of each query's answers;
+    `query_logit_change` (T, Q), the change since t = 0 of the answers' logit (mean over answers) less the
+    mean of its row, computed from the change itself and not as a difference of two rounded logits.
+    `trained_logit_change` (T, K) is the same for trained pairs. `logits` (N + other contexts, m), where
+    kept, is the state at the last time.
+    """
+
+    source: Source
+    model: str
+    dimension: float | None
+    time: np.ndarray
+    loss: np.ndarray
+    reversal_loss: np.ndarray
+    train_log_probability: np.ndarray
+    query_log_probability: np.ndarray
+    trained_logit_change: np.ndarray
+    query_logit_change: np.ndarray
+    logits: np.ndarray | None = None
+    error_bound: ErrorBound | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.time.shape
+        if len(shape) != 1 or self.loss.shape != shape or self.reversal_loss.shape != shape:
+            raise ValueError(
+                f"time, loss and reversal_loss must share one shape (T,), got {shape}, {self.loss.shape}, "
+                f"{self.reversal_loss.shape}"
+            )
+        if (np.diff(self.time) <= 0).any():
+            raise ValueError("times must increase strictly")
+        for field in (
+            "train_log_probability",
+            "query_log_probability",
+            "trained_logit_change",
+            "query_logit_change",
+        ):
+            if getattr(self, field).shape[0] != shape[0]:
+                raise ValueError(
+                    f"{field} must have one row per time ({shape[0]}), got {getattr(self, field).shape}"
+                )
+
+
+def log_spaced_times(final: float, points: int = 60, first: float = 1e-2) -> np.ndarray:
+    """Zero, then `points` times from `first` to `final` evenly spaced in the logarithm."""
+    if not final > first:
+        raise ValueError(f"the final time must exceed {first}, got {final}")
+    return np.concatenate([[0.0], np.geomspace(first, final, points)])

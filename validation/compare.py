@@ -1,0 +1,322 @@
+"""Checkers: pure functions from numbers to a claim. Each says where its bound comes from, and each can say `fails`.
+
+Shapes: logits are (contexts, m) with the N trained contexts first; several seeds stack in front.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from numerics.kernels import Kernels
+from numerics.trajectory import Trajectory
+from theory.claim import Claim, Evidence, Verdict
+from theory.task import Task
+
+PROJECT = "this project"
+EPSILON = float(np.finfo(float).eps)
+
+
+def judge(
+    measured: float,
+    bound: float,
+    *,
+    id: str,
+    title: str,
+    statement: str,
+    reference: str,
+    detail: str,
+    evidence: Evidence = "numerical",
+    at_least: bool = False,
+) -> Claim:
+    """The claim measured <= bound (>= with `at_least`): `undecided` where a number is not finite."""
+    verdict: Verdict = "holds" if (measured >= bound if at_least else measured <= bound) else "fails"
+    if not np.isfinite([measured, bound]).all():
+        verdict = "undecided"
+    return Claim(id, title, statement, reference, verdict, evidence, float(measured), float(bound), detail)
+
+
+def not_applicable(id: str, title: str, statement: str, reference: str, reason: str) -> Claim:
+    """A claim one of whose assumptions does not hold here: `reason` says which."""
+    return Claim(id, title, statement, reference, "not applicable", "numerical", detail=reason)
+
+
+def rounding_tolerance(steps: int, dimension: float | None, condition: float, size: float) -> float:
+    """How far two computations of the same logits, equal in exact arithmetic, may lie apart in double precision.
+
+    Each of `steps` updates rounds once and each logit is a sum of some 2 d terms (of one term in token space), every
+    rounding at most epsilon times `size`, the largest logit; solving with G_AA amplifies by its condition number.
+    Worst case: they all add up.
+    """
+    terms = 1.0 if dimension is None else 2.0 * dimension
+    return 4 * EPSILON * (steps + terms) * condition * max(size, 1.0)
+
+
+# -- flow and closed form --
+def check_closed_form(flow: Trajectory, closed_form: Trajectory, bound: np.ndarray, detail: str) -> Claim:
+    """|loss of the flow - loss of the closed form| at every time, against a bound (T,) on that difference."""
+    gap = np.abs(flow.loss - closed_form.loss)
+    worst = int(np.argmax(gap - bound))
+    return judge(
+        gap[worst],
+        bound[worst],
+        id=f"flow-matches-closed-form-{flow.model}",
+        title=f"Integrated flow and closed form agree ({flow.model})",
+        statement=r"|L_{\text{flow}}(t) - L_{\text{closed form}}(t)| \le 2 \max|\delta S|",
+        reference=f"{PROJECT}; convexity of the cross-entropy",
+        detail=f"{detail}; worst at t = {flow.time[worst]:.3g}; largest relative gap "
+        f"{np.max(gap / closed_form.loss):.1e}",
+    )
+
+
+def check_loss_floor(task: Task, losses: Sequence[Trajectory], rounding: float) -> Claim:
+    """No trajectory falls below the conditional entropy sum_a f_a H(bhat_a)."""
+    lowest = min(float(t.loss.min()) for t in losses)
+    return judge(
+        task.loss_floor - lowest,
+        rounding,
+        id=f"loss-floor-{losses[0].model}",
+        title=f"The loss stays above the conditional entropy ({losses[0].model})",
+        statement=r"L(t) \ge \sum_a f_a H(\hat{b}_a)",
+        reference=PROJECT,
+        detail=f"floor {task.loss_floor:.6g} from {len(task.conflicts)} contexts with several targets; lowest loss "
+        f"{lowest:.6g}; bound: rounding of the loss",
+    )
+
+
+# -- training against the recursion and the flow --
+def check_descent(training: np.ndarray, descent: np.ndarray, tolerance: float, model: str, detail: str) -> Claim:
+    """Logits of real training and of the recursion in logit space, any equal shapes."""
+    return judge(
+        float(np.max(np.abs(training - descent))),
+        tolerance,
+        id=f"training-is-descent-{model}",
+        title=f"Real training equals the recursion in logit space ({model})",
+        statement=r"S^{\text{torch}}_k = S^{\text{logit space}}_k \quad \text{for every recorded step } k",
+        reference=f"{PROJECT}; {model} model of arXiv 2405.04669",
+        detail=f"{detail}; bound: rounding in double precision",
+    )
+
+
+def check_flow_distance(distance: float, halved: float, flow_error: float, model: str, detail: str) -> Claim:
+    """Distance of descent from the flow, bounded from its own step halving by order one in the step size.
+
+    An error c eta^r with 0.9 <= r is at most |S(eta) - S(eta/2)| / (1 - 2^-0.9): `halved` is that difference.
+    """
+    return judge(
+        distance,
+        halved / (1 - 2**-0.9) + flow_error,
+        id=f"training-follows-flow-{model}",
+        title=f"Training follows the flow to order one in the step size ({model})",
+        statement=r"|S_{\eta}(t) - S_{\text{flow}}(t)| \le |S_{\eta} - S_{\eta/2}| / (1 - 2^{-0.9})",
+        reference=PROJECT,
+        detail=detail,
+    )
+
+
+def fitted_order(steps: Sequence[float], distances: Sequence[float]) -> float:
+    """Slope of log distance against log step, by least squares."""
+    return float(np.polyfit(np.log(steps), np.log(distances), 1)[0])
+
+
+def check_order(name: str, steps: Sequence[float], distances: Sequence[float], expected: float, window: float) -> Claim:
+    """The fitted order of the distance to the flow in the step size, within `window` of the expected one."""
+    slope = fitted_order(steps, distances)
+    return judge(
+        abs(slope - expected),
+        window,
+        id=f"step-size-order-{name}",
+        title=f"Distance to the flow against step size: order {expected:g} ({name})",
+        statement=rf"\max_t |S_\eta(t) - S_{{\text{{flow}}}}(t)| \propto \eta^{{{expected:g}}}",
+        reference=PROJECT,
+        evidence="sampled" if name == "replacement" else "numerical",
+        detail=f"fitted order {slope:.3f} over steps {', '.join(f'{s:g}' for s in steps)}: distances "
+        f"{', '.join(f'{d:.2e}' for d in distances)}",
+    )
+
+
+# -- the interpolation law and what it bounds --
+def interpolation_residual(
+    kernels: Kernels, initial_logits: np.ndarray, logits: np.ndarray, remaining: np.ndarray | float = 1.0
+) -> float:
+    """max |S_q(k) - w_q^T S_A(k) - rho_k (S_q(0) - w_q^T S_A(0))| over recorded steps, queries and tokens.
+
+    `logits` (R, contexts, m) for R recorded steps, `remaining` rho (R,): the share of S(0) that weight decay left.
+    """
+    trained = kernels.task.trained_contexts
+    weights = kernels.interpolation_weights  # (N, untrained contexts)
+
+    def untrained_part(s: np.ndarray) -> np.ndarray:
+        # (untrained, N) x (..., N, m) -> (..., untrained, m)
+        return s[..., trained:, :] - weights.T @ s[..., :trained, :]
+
+    share = np.broadcast_to(np.asarray(remaining, dtype=float), logits.shape[:1])
+    gap = untrained_part(logits) - share[:, None, None] * untrained_part(initial_logits)
+    return float(np.max(np.abs(gap), initial=0.0))
+
+
+def check_interpolation(name: str, residual: float, tolerance: float, model: str) -> Claim:
+    """The residual of the law under one optimiser, against rounding."""
+    return judge(
+        residual,
+        tolerance,
+        id=f"interpolation-law-{name}-{model}",
+        title=f"Interpolation law in real training ({name}, {model})",
+        statement=r"S_q(k) - w_q^{\top} S_A(k) = \rho_k \left(S_q(0) - w_q^{\top} S_A(0)\right)",
+        reference=PROJECT,
+        detail="bound: rounding in double precision times the condition number of G_AA",
+    )
+
+
+def check_interpolation_broken(name: str, residual: float, tolerance: float, model: str) -> Claim:
+    """An optimiser outside the span of gradients breaks the law visibly: residual at least 1e6 times rounding."""
+    return judge(
+        residual,
+        1e6 * tolerance,
+        at_least=True,
+        id=f"interpolation-law-broken-{name}-{model}",
+        title=f"{name} breaks the interpolation law ({model})",
+        statement=r"S_q(k) - S_q(0) \ne w_q^{\top} (S_A(k) - S_A(0))",
+        reference=PROJECT,
+        detail="measured: the residual of the law; bound: a million times its rounding tolerance, to be exceeded",
+    )
+
+
+def row_centred(logits: np.ndarray) -> np.ndarray:
+    """Logits less the mean of their row: what probabilities depend on."""
+    return logits - logits.mean(axis=-1, keepdims=True)
+
+
+def reverse_moves(kernels: Kernels, change: np.ndarray, rounding: float) -> tuple[np.ndarray, np.ndarray]:
+    """For every held-out answer of an untrained context: how far its logit moved, and how far the law lets it.
+
+    `change` (contexts, m) is S(t) - S(0). The bound is sum_a |w_qa| |dS_a,answer| over the trained rows, all logits
+    less their row mean. Both have one entry per answer.
+    """
+    task, centred = kernels.task, row_centred(change)
+    trained = task.trained_contexts
+    asked = [(q.context, x) for q in task.queries if q.context >= trained for x in q.answers]
+    context, answer = np.array(asked, dtype=int).reshape(-1, 2).T
+    weights = np.abs(kernels.interpolation_weights[:, context - trained])  # (N, answers)
+    bound = (weights * np.abs(centred[:trained, answer])).sum(axis=0)
+    return np.abs(centred[context, answer]), bound + rounding
+
+
+def check_asymmetry(moves: np.ndarray, bounds: np.ndarray, forward: float, model: str) -> Claim:
+    """Every held-out reverse logit moves no further than the interpolation law lets it; worst ratio reported."""
+    worst = int(np.argmax(moves - bounds))
+    return judge(
+        moves[worst],
+        bounds[worst],
+        id=f"asymmetry-{model}",
+        title=f"Reverse logits stay where the interpolation law holds them ({model})",
+        statement=r"|\Delta S_{qx}| \le \sum_a |w_{qa}|\,|\Delta S_{ax}| \quad \text{for every held-out answer } x",
+        reference="arXiv 2405.04669, Theorems 1 and 3 (asymmetry); bound: this project",
+        detail=f"{len(moves)} queries over all seeds; mean reverse move {moves.mean():.3g}, mean forward gain "
+        f"{forward:.3g} (logits less row mean)",
+    )
+
+
+def check_forward(gains: np.ndarray, model: str) -> Claim:
+    """Every trained target's logit, less its row mean, has grown."""
+    return judge(
+        -float(gains.min()),
+        0.0,
+        id=f"forward-grows-{model}",
+        title=f"Every trained direction is learnt ({model})",
+        statement=r"\Delta S_{ab} - \overline{\Delta S_a} > 0 \quad \text{for every trained pair } (a, b)",
+        reference="arXiv 2405.04669, Theorems 1 and 3",
+        detail=f"{gains.size} trained pairs over all seeds; smallest gain {gains.min():.3g}, mean {gains.mean():.3g}",
+    )
+
+
+def intransitivity_moves(kernels: Kernels, change: np.ndarray, rounding: float) -> tuple[np.ndarray, np.ndarray]:
+    """For every held-out answer of a trained context: how much its logit gained, and what bounds the gain.
+
+    dS_qx = sum_{a,j} K_qa C_aj G_jx with G invertible. The own entry C_qx = -integral of f p_qx dt is not positive, as
+    x is never a target of q; what is left is coherence, at most the sum of the other |K_qa C_aj G_jx|. C is recovered
+    from the trained rows' change (contexts, m). Both results have one entry per answer.
+    """
+    task, trained = kernels.task, kernels.task.trained_contexts
+    out = np.eye(task.vocabulary_size) + kernels.gram.excess
+    within = kernels.trained_kernel
+    coupled = np.linalg.solve(within, change[:trained])  # C G, (N, m)
+    coordinates = np.linalg.solve(out, coupled.T).T  # C, (N, m)
+    asked = [(q.context, x) for q in task.queries if q.context < trained for x in q.answers]
+    context, answer = np.array(asked, dtype=int).reshape(-1, 2).T
+    spread = np.abs(coordinates) @ np.abs(out[:, answer])  # sum_j |C_aj G_jx|, (N, answers)
+    every = (np.abs(within[context]) * spread.T).sum(axis=1)
+    own = within[context, context] * np.abs(coordinates[context, answer]) * out[answer, answer]
+    return change[context, answer], every - own + rounding
+
+
+def check_intransitivity(moves: np.ndarray, bounds: np.ndarray, model: str) -> Claim:
+    """A chain's end gains no more than coherence gives it, although its start is trained (towards the middle)."""
+    worst = int(np.argmax(moves - bounds))
+    return judge(
+        moves[worst],
+        bounds[worst],
+        id=f"intransitivity-{model}",
+        title=f"Queries of trained contexts gain no more than the coherence terms ({model})",
+        statement=r"\Delta S_{qx} \le \sum_{(a,j) \ne (q,x)} |K_{qa} C_{aj} G_{jx}|",
+        reference="arXiv 2405.04669, Theorem 4 (intransitivity); bound: this project",
+        detail=f"{len(moves)} queries over all seeds; mean change {moves.mean():.3g}, mean bound {bounds.mean():.3g}",
+    )
+
+
+# -- the one-layer transformer --
+def check_unseen(largest: float, vocabulary_size: int, detail: str) -> Claim:
+    """The largest probability that any row ever gave to a token which is never its target, against 1/M."""
+    return judge(
+        largest,
+        1.0 / vocabulary_size * (1 + 8 * EPSILON * vocabulary_size),
+        id="unseen-targets-in-training",
+        title="Unseen targets stay at or below 1/M at every step of real training",
+        statement=r"p_{aj}(k) \le \frac{1}{M}",
+        reference="arXiv 2405.04669, Theorems 3 and 4; bound: this project",
+        detail=f"{detail}; bound: 1/M and the rounding of a softmax over M terms",
+    )
+
+
+def check_unchanged(before: np.ndarray, after: np.ndarray, what: str, id: str) -> Claim:
+    """Two arrays bit for bit: the number of entries that differ."""
+    differing = int(np.count_nonzero(before.view(np.uint64) != after.view(np.uint64)))
+    return judge(
+        differing,
+        0.0,
+        id=id,
+        title=f"{what} are bitwise unchanged by training",
+        statement=r"\Delta Y_{q\cdot} = 0,\ \Delta Z = 0 \quad \text{for sequences of length three}",
+        reference="arXiv 2405.04669, Section 4",
+        detail=f"entries that differ out of {before.size}",
+    )
+
+
+def check_sandwich(rows: np.ndarray, flow: np.ndarray, step: float, vocabulary_size: int, rounding: float) -> Claim:
+    """0 <= h_k - h(eta k) <= eta/M for the trained rows; `rows` and `flow` hold h_k and h(eta k), any equal shapes."""
+    above, below = float(np.max(rows - flow)), float(np.max(flow - rows))
+    bound = step / vocabulary_size
+    return judge(
+        max(above - bound, below),
+        rounding,
+        id="sgd-sandwich-in-training",
+        title="Real SGD rows stay within eta/M above the flow",
+        statement=r"0 \le h_k - h(\eta k) \le \frac{\eta}{M}",
+        reference=PROJECT,
+        detail=f"h_k - h(eta k) from {-below:.3g} to {above:.3g}, eta/M = {bound:.3g}; measured: the excess outside; "
+        "bound: rounding",
+    )
+
+
+# -- the checkers themselves --
+def check_twins(verdicts: Sequence[tuple[str, Verdict]]) -> Claim:
+    """How many false twins were not called `fails` by the checker of the claim beside them."""
+    accepted = [id for id, verdict in verdicts if verdict != "fails"]
+    return judge(
+        len(accepted),
+        0.0,
+        id="false-twins",
+        title="Every false twin of a law is rejected by the law's own checker",
+        statement=r"\text{checker}(\text{twin}) = \text{fails}",
+        reference=PROJECT,
+        detail=f"{len(verdicts) - len(accepted)} of {len(verdicts)} rejected" + "".join(f"; not: {id}" for id in accepted),
+    )

@@ -1,0 +1,117 @@
+"""Theory's prediction at the asked dimension: closed form and integrated flow of each model, set against each other."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from numerics.decoupled import closed_form, decoupled_flow
+from numerics.error_bound import logit_error
+from numerics.first_order import first_order_law
+from numerics.flow import integrate_flow
+from numerics.gram import Gram
+from numerics.kernels import Kernels
+from numerics.law_error import law_loss_error
+from numerics.trajectory import Trajectory, log_spaced_times
+from theory.claim import Claim
+from theory.task import Task
+from validation.compare import EPSILON, check_closed_form, check_order, not_applicable
+from validation.result import SeededTrajectory
+from validation.settings import VerifySettings
+
+POINTS = 60
+
+# Dimensions over which the order of the first-order law's error is fitted, and the largest deviation from -1: at the
+# smallest of them the next order, a factor 1/sqrt(d), is below 0.05, and every draw uses the same normal deviates.
+FITTED_DIMENSIONS = (1e4, 1e5, 1e6, 1e7)
+ORDER_WINDOW = 0.1
+
+
+def prediction_times(settings: VerifySettings) -> np.ndarray:
+    """Zero and 60 times up to the asked one, evenly spaced in the logarithm from 1e-2 (or a tenth of the last)."""
+    assert settings.time is not None
+    return log_spaced_times(settings.time, POINTS, min(1e-2, settings.time / 10))
+
+
+def predict_transformer(task: Task, settings: VerifySettings) -> tuple[list[SeededTrajectory], list[Claim]]:
+    """Closed form and flow of the one-layer transformer; every seed is alike, as it starts from zero."""
+    time = prediction_times(settings)
+    if not task.one_token_contexts:
+        # fixed uniform attention: contexts share features, rows are coupled and have no closed form
+        start = np.zeros((len(task.contexts), task.vocabulary_size))
+        flow = integrate_flow(task, Gram.identity(task.vocabulary_size), start, time)
+        return [_alone(flow, settings)], [no_closed_form("transformer", task)]
+    exact, flow = closed_form(task, time), decoupled_flow(task, time)
+    error = flow.error_bound.parameters if flow.error_bound is not None else np.zeros(len(time))
+    if exact.error_bound is not None:
+        error = error + exact.error_bound.parameters
+    # logits of order one and log p to rounding, times the relative tolerance that the bound already holds
+    bound = 2.0 * error + 64 * EPSILON * np.log(task.vocabulary_size)
+    claim = check_closed_form(flow, exact, bound, "bound: twice the flow's error bound, and rounding")
+    return [_alone(exact, settings), _alone(flow, settings)], [claim]
+
+
+def predict_bilinear(task: Task, settings: VerifySettings) -> tuple[list[SeededTrajectory], list[Claim]]:
+    """First-order law and flow of the bilinear model at the asked dimension, on one draw of the Gram matrix."""
+    time = prediction_times(settings)
+    gram, start = draw_instance(task, settings.dimension, settings.init_scale, settings.seed)
+    flow = integrate_flow(task, gram, start, time)
+    if not task.one_token_contexts:
+        return [_alone(flow, settings)], [no_closed_form("bilinear", task)]
+    law = first_order_law(task, gram, start, time)
+    assert flow.error_bound is not None
+    lipschitz = float(logit_error(Kernels(task, gram), 1.0)[: task.trained_contexts].max())
+    bound = law_loss_error(task, gram, start, time) + 2.0 * lipschitz * flow.error_bound.parameters
+    claim = check_closed_form(
+        flow, law, bound + 64 * EPSILON * np.log(task.vocabulary_size),
+        "bound: integral of the defect of the decoupled rows, and the flow's own error bound",
+    )
+    return [_alone(law, settings), _alone(flow, settings)], [claim]
+
+
+def draw_instance(task: Task, dimension: float, init_scale: float, seed: int) -> tuple[Gram, np.ndarray]:
+    """A Gram matrix of the asked dimension and initial logits (contexts, m), from one seed."""
+    rng = np.random.default_rng([seed, 1])
+    gram = Gram.draw(task.vocabulary_size, dimension, rng)
+    return gram, gram.initial_logits(task.features, init_scale, rng)
+
+
+def first_order_errors(small: Task, seed: int) -> list[float]:
+    """Error of the law's reversal loss at zero start and t = 10 N for each fitted dimension, root mean square of 4 draws."""
+    time = np.array([0.0, 10.0 * small.trained_contexts])
+    errors = []
+    for dimension in FITTED_DIMENSIONS:
+        squares = []
+        for draw in range(4):
+            gram, start = draw_instance(small, dimension, 0.0, seed + draw)
+            flow, law = integrate_flow(small, gram, start, time), first_order_law(small, gram, start, time)
+            squares.append((flow.reversal_loss[-1] - law.reversal_loss[-1]) ** 2)
+        errors.append(float(np.sqrt(np.mean(squares))))
+    return errors
+
+
+def check_first_order(small: Task, seed: int) -> Claim:
+    """The law's reversal loss errs like 1/d at zero start: fitted order over four decades of dimension."""
+    errors = first_order_errors(small, seed)
+    claim = check_order("dimension", FITTED_DIMENSIONS, errors, -1.0, ORDER_WINDOW)
+    return replace(
+        claim,
+        id="first-order-law-order",
+        title="The first-order law's reversal loss errs like 1/d",
+        statement=r"|L_{\text{rev}}^{\text{law}} - L_{\text{rev}}^{\text{flow}}| = O(1/d)",
+    )
+
+
+def no_closed_form(model: str, task: Task) -> Claim:
+    """Contexts of several tokens share features, so rows are coupled at any dimension."""
+    several = sum(len(c) > 1 for c in task.contexts)
+    return not_applicable(
+        f"flow-matches-closed-form-{model}",
+        f"Integrated flow and closed form agree ({model})",
+        r"|L_{\text{flow}}(t) - L_{\text{closed form}}(t)| \le 2 \max|\delta S|",
+        "this project",
+        f"{several} contexts of several tokens share features: their rows are coupled and have no closed form",
+    )
+
+
+def _alone(trajectory: Trajectory, settings: VerifySettings) -> SeededTrajectory:
+    return SeededTrajectory((settings.seed,), (trajectory,))

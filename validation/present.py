@@ -1,0 +1,211 @@
+"""A verification for people: tables on the terminal, and a folder of files that is made whole or not at all."""
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from validation.result import SeededTrajectory, Verification
+
+VERDICT_STYLE = {"holds": "green", "fails": "bold red", "undecided": "yellow", "not applicable": "dim"}
+SOURCE_STYLE = {"closed form": "-", "flow": "--", "descent": "-.", "training": ":"}
+SHOWN_QUERIES = 12
+
+
+class OutputError(ValueError):
+    """An output folder that cannot be written; the message says why and what to do."""
+
+
+def claims_table(result: Verification) -> Table:
+    """One row a claim: verdict, evidence, what was measured against which bound."""
+    table = Table(title="Claims", title_justify="left", expand=False)
+    for name in ("claim", "verdict", "evidence"):
+        table.add_column(name, no_wrap=name != "claim")
+    table.add_column("measured", justify="right")
+    table.add_column("bound", justify="right")
+    for claim in result.claims:
+        text = Text(claim.title)
+        if claim.verdict != "holds" and claim.detail:
+            text.append(f"\n{claim.detail}", style="dim")
+        verdict = Text(claim.verdict, style=VERDICT_STYLE[claim.verdict])
+        evidence = "" if claim.verdict == "not applicable" else claim.evidence
+        table.add_row(text, verdict, evidence, _number(claim.measured), _number(claim.bound))
+    return table
+
+
+def queries_tables(result: Verification) -> Group:
+    """The most interesting queries of every model that was trained: the likeliest held-out answers first."""
+    return Group(*(_queries_table(result, group) for group in result.groups() if _has_training(group)))
+
+
+def _queries_table(result: Verification, group: list[SeededTrajectory]) -> Table:
+    rows = [q for q in result.queries() if _same_group(q, group[0])]
+    asked = sorted((q for q in rows if not q["trained"]), key=lambda q: -q["probability"]["training"])
+    trained = sorted((q for q in rows if q["trained"]), key=lambda q: q["probability"]["training"])
+    first = group[0].mean
+    where = "" if first.dimension is None else f", dimension {first.dimension:g}"
+    title = f"Queries of the {first.model} model{where} at t = {first.time[-1]:g} (1/m = "
+    table = Table(title=title + f"{1 / result.task.vocabulary_size:.3g})", title_justify="left")
+    for name in ("context", "relation", "target", "direction"):
+        table.add_column(name)
+    sources = list(rows[0]["probability"])
+    for source in sources:
+        table.add_column(f"p {source}", justify="right")
+    for query in (*asked[: SHOWN_QUERIES * 2 // 3], *trained[: SHOWN_QUERIES // 3]):
+        names = [Text(query[k]) for k in ("context", "relation", "target")]
+        direction = Text("trained", style="green") if query["trained"] else Text("held out", style="magenta")
+        table.add_row(*names, direction, *(f"{query['probability'][s]:.3g}" for s in sources))
+    return table
+
+
+def _has_training(group: list[SeededTrajectory]) -> bool:
+    return any(t.by_seed[0].source == "training" for t in group)
+
+
+def _same_group(query: dict[str, Any], trajectory: SeededTrajectory) -> bool:
+    first = trajectory.by_seed[0]
+    return (query["model"], query["dimension"], query["time"]) == (first.model, first.dimension, float(first.time[-1]))
+
+
+def verdict_line(result: Verification) -> Text:
+    """One line: the verdict and how many claims of each kind there are."""
+    verdicts = [claim.verdict for claim in result.claims]
+    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in VERDICT_STYLE if v in verdicts)
+    return Text(f"{result.task.name}: {result.verdict} ({counts})", style=VERDICT_STYLE[result.verdict])
+
+
+def show(result: Verification, console: Console) -> None:
+    """Notes, claims, queries and the verdict."""
+    task = result.task
+    asked = sum(len(q.answers) for q in task.queries)
+    console.print(
+        f"{task.name}: {len(task.train_context)} trained pairs, {task.trained_contexts} contexts, {asked} held-out "
+        f"answers, {task.vocabulary_size} tokens"
+    )
+    for note in result.notes:
+        console.print(Text(f"note: {note}"))
+    console.print(claims_table(result))
+    console.print(queries_tables(result))
+    console.print(verdict_line(result))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+# -- files --
+def write_folder(result: Verification, folder: Path) -> None:
+    """`verify.json`, tables as CSV and the picture as SVG and PNG, in a new folder that appears complete.
+
+    Raises OutputError when the folder exists and is not empty, or cannot be made.
+    """
+    check_folder(folder)
+    try:
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
+    except OSError as error:
+        raise OutputError(f"--output {folder}: {error.strerror}; choose a folder that can be written") from None
+    try:
+        document = result.as_dict()
+        (draft / "verify.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        _write_csv(draft / "claims.csv", document["claims"])
+        _write_csv(draft / "queries.csv", map(_flat_query, document["queries"]))
+        _write_csv(draft / "trajectories.csv", _trajectory_rows(result))
+        figure = loss_figure(result)
+        for suffix in ("svg", "png"):
+            # no date and no random ids: the same run gives the same bytes
+            metadata = {"Date": None} if suffix == "svg" else {"Software": None}
+            figure.savefig(draft / f"loss.{suffix}", metadata=metadata, dpi=150)
+        draft.chmod(0o755)
+        if folder.exists():
+            folder.rmdir()
+        os.replace(draft, folder)
+    except OSError as error:
+        raise OutputError(f"--output {folder}: {error.strerror}; nothing was written") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that could not be written whole, before any work is done."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"--output {folder}: exists and is not an empty folder; choose a new one")
+    if not folder.absolute().parent.is_dir():
+        raise OutputError(f"--output {folder}: the folder {folder.absolute().parent} does not exist; make it first")
+
+
+def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    rows = list(rows)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in rows for key in row)))
+        writer.writeheader()
+        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """A name that a spreadsheet would run as a formula is kept from it by an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _flat_query(query: dict[str, Any]) -> dict[str, Any]:
+    flat = {key: value for key, value in query.items() if key != "probability"}
+    return flat | {f"probability {source}": p for source, p in query["probability"].items()}
+
+
+def _trajectory_rows(result: Verification) -> Iterable[dict[str, Any]]:
+    for trajectory in result.trajectories:
+        for seed, t in zip(trajectory.seeds, trajectory.by_seed, strict=True):
+            for time, loss, reverse in zip(t.time, t.loss, t.reversal_loss, strict=True):
+                yield {
+                    "model": t.model,
+                    "source": t.source,
+                    "dimension": t.dimension,
+                    "seed": seed,
+                    "time": time,
+                    "loss": loss,
+                    "reversal_loss": reverse,
+                }
+
+
+def loss_figure(result: Verification) -> Figure:
+    """Training loss and reversal loss over time, a panel for each model and dimension, with the line log m."""
+    from matplotlib import rc_context
+    from numpy import log
+
+    groups = result.groups()
+    columns = min(2, len(groups))
+    rows = -(-len(groups) // columns)
+    with rc_context({"svg.hashsalt": "reversal"}):
+        figure = Figure(figsize=(5.4 * columns, 3.9 * rows), layout="constrained")
+        for panel, group in enumerate(groups, 1):
+            axes = figure.add_subplot(rows, columns, panel)
+            for trajectory in group:
+                _draw(axes, trajectory)
+            axes.axhline(log(result.task.vocabulary_size), color="gray", linewidth=0.8)
+            axes.annotate(
+                r"$\log m$", (1, log(result.task.vocabulary_size)), xycoords=("axes fraction", "data"),
+                xytext=(-4, 3), textcoords="offset points", ha="right", fontsize=8, color="gray",
+            )
+            first = group[0].mean
+            where = "" if first.dimension is None else f", d = {first.dimension:g}"
+            axes.set(xscale="log", yscale="log", xlabel="time (step size x steps)", ylabel="loss")
+            axes.set_title(f"{first.model}{where}", fontsize=10)
+            axes.legend(fontsize=7, loc="lower left")
+        return figure
+
+
+def _draw(axes: Any, trajectory: SeededTrajectory) -> None:
+    mean = trajectory.mean
+    shown = mean.time > 0
+    style = SOURCE_STYLE[mean.source]
+    width = 3.0 if mean.source == "training" else 1.4
+    for name, values, color in (("loss", mean.loss, "C0"), ("reversal loss", mean.reversal_loss, "C3")):
+        axes.plot(mean.time[shown], values[shown], style, color=color, linewidth=width, label=f"{name}, {mean.source}")

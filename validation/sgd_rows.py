@@ -1,0 +1,80 @@
+"""Rows of the one-layer transformer under real SGD with batch one: recursion, sandwich, untrained rows, Z."""
+
+import numpy as np
+
+from numerics.decoupled import logit_gap
+from numerics.descent import row_recursion
+from numerics.order import visits
+from theory.claim import Claim
+from theory.task import Task
+from validation.compare import (
+    check_descent,
+    check_sandwich,
+    check_unchanged,
+    check_unseen,
+    not_applicable,
+    rounding_tolerance,
+)
+from validation.instances import transformer_instances
+from validation.networks import Network
+from validation.training import TrainingSettings, train
+
+EPOCHS = 20
+STEP = 0.7
+
+
+def sgd_row_claims(small: Task, seeds: range, step: float = STEP) -> list[Claim]:
+    """Train Y and Z by autograd, one pair a step, and compare every row with the recursion of its visits."""
+    pairs = len(small.train_context)
+    settings = TrainingSettings("sgd", step, EPOCHS * pairs, batch="one", order="reshuffled")
+    momentum = TrainingSettings("momentum", step / 10, EPOCHS * pairs, batch="one", order="cyclic")
+    record = np.array([0, settings.steps])
+    # momentum moves every parameter by its velocity, visited or not: zero must come out of the gradients themselves
+    moving, instances = transformer_instances(small, seeds), transformer_instances(small, seeds)
+    runs = [
+        train(i.network, small, s, i.seeds, record, track_unseen=True)
+        for i, s in ((moving, momentum), (instances, settings))
+    ]
+    largest = max(float(np.max(run.largest_unseen_probability)) for run in runs)
+    what = f"sgd with step {step} and momentum with step {step / 10:g}, {settings.steps} steps each"
+    claims = _unchanged(small, moving.network)
+    claims.append(check_unseen(largest, small.vocabulary_size, what))
+    return claims + _rows(small, settings, runs[1].final_logits, instances.seeds)
+
+
+def _unchanged(small: Task, network: Network) -> list[Claim]:
+    trained_tokens = {t for context in small.contexts[: small.trained_contexts] for t in context}
+    untrained = [t for t in range(small.vocabulary_size) if t not in trained_tokens]
+    rows = network.Y.value().numpy()[:, untrained]
+    attention = network.Z.value().numpy()
+    return [
+        check_unchanged(np.zeros_like(rows), rows, "Rows of Y of untrained tokens", "untrained-rows-unchanged"),
+        check_unchanged(np.zeros_like(attention), attention, "All entries of Z", "z-unchanged"),
+    ]
+
+
+def _rows(small: Task, settings: TrainingSettings, logits: np.ndarray, seeds: tuple[int, ...]) -> list[Claim]:
+    """h of every row and seed after its own number of visits, against the recursion and against the flow."""
+    title, reference = "Real SGD rows stay within eta/M above the flow", "this project"
+    if not (small.single_target and small.one_token_contexts):
+        reason = (
+            f"{len(small.conflicts)} contexts with several targets" if small.conflicts else "contexts of several tokens"
+        )
+        return [not_applicable("sgd-sandwich-in-training", title, r"0 \le h_k - h(\eta k) \le \eta/M", reference, reason)]
+    m, pairs = small.vocabulary_size, len(small.train_context)
+    found, expected, flow, sizes = [], [], [], []
+    for seed, final in zip(seeds, logits, strict=True):
+        counts = np.bincount(visits(settings.order, pairs, settings.steps, seed), minlength=pairs)
+        for k in range(pairs):
+            step = settings.learning_rate * pairs * small.train_weight[k]  # a visit moves by K w_k eta
+            found.append(final[small.train_context[k], small.train_target[k]] / (m - 1))
+            expected.append(row_recursion(m, step, int(counts[k]))[-1])
+            flow.append(float(logit_gap(np.array([step * counts[k]]), 1, m)[0]) / m)
+            sizes.append(step)
+    rows, recursion = np.array(found), np.array(expected)
+    rounding = rounding_tolerance(settings.steps, None, 1.0, float(np.abs(logits).max()))
+    what = f"{len(rows)} rows over all seeds, each after its own visits"
+    return [
+        check_descent(rows, recursion, rounding, "sgd-rows", what),
+        check_sandwich(rows, np.array(flow), max(sizes), m, rounding),
+    ]

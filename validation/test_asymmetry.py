@@ -1,0 +1,122 @@
+"""Asymmetry and intransitivity in real SGD runs: forward grows, reverse and chain stay where the law holds them."""
+
+import numpy as np
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from theory.task import Task
+from validation.compare import (
+    check_asymmetry,
+    check_intransitivity,
+    check_unchanged,
+    check_unseen,
+    intransitivity_moves,
+    reverse_moves,
+    rounding_tolerance,
+    row_centred,
+)
+from validation.instances import Instances, bilinear_instances, transformer_instances
+from validation.strategies import (
+    chain_tasks,
+    descents,
+    dimensions,
+    initial_scales,
+    reversal_tasks,
+    seeds,
+    tasks,
+)
+from validation.training import TrainingRun, TrainingSettings, train
+
+
+def trained(instances: Instances, settings: TrainingSettings, unseen: bool = False) -> tuple[TrainingRun, float]:
+    """The run, and the rounding tolerance of its logits."""
+    record = np.array([0, settings.steps])
+    run = train(instances.network, instances.task, settings, instances.seeds, record, track_unseen=unseen)
+    condition = max(k.amplification for k in instances.kernels())
+    size = float(np.abs(run.final_logits).max())
+    return run, rounding_tolerance(settings.steps, instances.network.dimension, condition, size)
+
+
+@given(data=st.data(), task=tasks, scale=initial_scales, settings=descents(), seed=seeds)
+def test_reverse_logits_stay_within_the_law(
+    data: st.DataObject, task: Task, scale: float, settings: TrainingSettings, seed: int
+) -> None:
+    """No held-out answer of an untrained context moves further than sum_a |w_qa| |dS_a,answer| of that very draw."""
+    assume(any(q.context >= task.trained_contexts for q in task.queries))
+    instances = bilinear_instances(task, data.draw(dimensions(task)), scale, [seed])
+    run, rounding = trained(instances, settings)
+    change = run.final_logits[0] - run.initial_logits[0]
+    claim = check_asymmetry(*reverse_moves(instances.kernels()[0], change, rounding), forward=1.0, model="bilinear")
+    assert claim.verdict == "holds", claim
+
+
+@given(task=reversal_tasks(), seed=seeds, step=st.floats(0.05, 0.5), order=st.sampled_from(["cyclic", "reshuffled"]))
+def test_forward_grows_and_reverse_does_not(task: Task, seed: int, step: float, order: str) -> None:
+    """At nearly orthogonal embeddings the reverse logit gains less than a tenth of what the forward one gains.
+
+    Coherences are below 7 / sqrt(d) but for one draw in 1e10, and a query's weights sum over at most 9 trained rows whose
+    entry at the answer is at most half a forward gain (two tokens): 9 * 7 / sqrt(d) / 2 < 0.1 from d = 1e5, so
+    the dimension below is used for the bound's own value, not for a constant.
+    """
+    dimension = 1024
+    instances = bilinear_instances(task, dimension, 0.0, [seed])
+    settings = TrainingSettings("sgd", step, 30 * len(task.train_context), "one", order)  # type: ignore[arg-type]
+    run, rounding = trained(instances, settings)
+    change = row_centred(run.final_logits[0] - run.initial_logits[0])
+    forward = change[task.train_context, task.train_target]
+    assert (forward > 0).all()
+    moves, bounds = reverse_moves(instances.kernels()[0], change, rounding)
+    assert (moves <= bounds).all()
+    # the bound of the draw itself says that reverse weights stay near zero: weights are of order sqrt(N / d)
+    weights = np.abs(instances.kernels()[0].interpolation_weights).sum(axis=0)
+    assert (bounds <= weights.max() * np.abs(change).max() + rounding).all()
+    assert moves.max() < forward.min()
+
+
+@given(data=st.data(), task=chain_tasks(), scale=initial_scales, settings=descents(), seed=seeds)
+def test_chains_gain_only_coherence(
+    data: st.DataObject, task: Task, scale: float, settings: TrainingSettings, seed: int
+) -> None:
+    """A_i ~> C_i gains no more than the coherence terms of that draw, though A_i is trained (towards B_i)."""
+    dimension = data.draw(st.integers(4 * task.vocabulary_size, 20 * task.vocabulary_size))
+    instances = bilinear_instances(task, dimension, scale, [seed])
+    run, rounding = trained(instances, settings)
+    change = run.final_logits[0] - run.initial_logits[0]
+    # C is recovered with G and G_AA, whose condition numbers multiply
+    kernels = instances.kernels()[0]
+    gram = np.eye(task.vocabulary_size) + kernels.gram.excess
+    rounding *= float(np.linalg.cond(gram))
+    moves, bounds = intransitivity_moves(kernels, change, rounding)
+    assert len(moves) == len(task.queries)
+    assert check_intransitivity(moves, bounds, "bilinear").verdict == "holds"
+
+
+@given(task=tasks, settings=descents(), seed=seeds, step=st.floats(0.01, 50.0))
+def test_unseen_targets_never_exceed_one_over_m(
+    task: Task, settings: TrainingSettings, seed: int, step: float
+) -> None:
+    """In the one-layer transformer p <= 1/M for every never-trained pair at every step, however large the step."""
+    assume(task.one_token_contexts)
+    settings = TrainingSettings(
+        settings.optimizer, step, settings.steps, settings.batch, settings.order, settings.momentum
+    )
+    instances = transformer_instances(task, [seed])
+    run, _ = trained(instances, settings, unseen=True)
+    assert run.largest_unseen_probability is not None
+    largest = float(run.largest_unseen_probability.max())
+    assert check_unseen(largest, task.vocabulary_size, "").verdict == "holds"
+
+
+@given(task=tasks, settings=descents(), seed=seeds)
+def test_untrained_rows_and_attention_stay_bitwise_zero(task: Task, settings: TrainingSettings, seed: int) -> None:
+    """Sequences of length three: only rows of Y of trained context tokens move, and Z does not move at all."""
+    assume(task.one_token_contexts)
+    instances = transformer_instances(task, [seed])
+    train(instances.network, task, settings, [seed], np.array([0, settings.steps]))
+    moved = {t for context in task.contexts[: task.trained_contexts] for t in context}
+    rows = instances.network.get_submodule("Y").value().numpy()[0]  # type: ignore[operator]
+    still = [t for t in range(task.vocabulary_size) if t not in moved]
+    attention = instances.network.get_submodule("Z").value().numpy()  # type: ignore[operator]
+    assert check_unchanged(np.zeros_like(rows[still]), rows[still], "rows", "rows").verdict == "holds"
+    assert check_unchanged(np.zeros_like(attention), attention, "Z", "z").verdict == "holds"
+    assert np.abs(rows[sorted(moved)]).max() > 0

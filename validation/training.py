@@ -1,0 +1,402 @@
+"""Real training: torch optimisers on the networks' own parameters, all seeds at once, on one grid of times.
+
+Conventions:
+- Time is learning rate x steps, and for heavy-ball momentum beta, learning rate x steps / (1 - beta).
+- The loss is sum_k w_k (-log p(b_k|a_k)) over the K trained pairs (natural logarithm). A full batch is that
+  sum; a batch of one visits pair k with weight K w_k, so that the mean over uniform visits is the same loss.
+- What is differentiated is summed over seeds: seeds share no parameter, so each gradient is its seed's own.
+"""
+
+import time as clock
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from numerics.observables import observe, trajectory_of
+from numerics.order import ORDERS, Order, visits
+from numerics.trajectory import Trajectory
+from theory.task import Task, reversal_task
+from validation.networks import BilinearNetwork, Network, OneLayerAttention, OneLayerTransformer
+
+Optimizer = Literal["gd", "sgd", "momentum", "adam", "adamw"]
+Batch = Literal["full", "one"]
+NetworkKind = Literal["bilinear", "one-layer", "one-layer attention"]
+Progress = Callable[[int, int], None]
+
+PROGRESS_INTERVAL = 0.05  # seconds between two calls of a progress callback
+CHUNK = 4096  # steps whose examples are looked up at once: bounds memory, costs nothing a step
+
+
+class TrainingDiverged(ArithmeticError):
+    """Logits that are no longer finite numbers."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to descend. `gd` is full-batch descent without momentum, `sgd` visits one pair a step in `order`.
+
+    `momentum` is the beta of heavy-ball momentum and means nothing to the other optimisers. `weight_decay`
+    times the parameters is added to the gradient, except under `adamw`, where it is decoupled. Raises
+    ValueError that names every violation.
+    """
+
+    optimizer: Optimizer
+    learning_rate: float
+    steps: int
+    batch: Batch
+    order: Order = "cyclic"
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        choices = (("optimizer", get_args(Optimizer)), ("batch", get_args(Batch)), ("order", ORDERS))
+        problems = [
+            f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}"
+            for name, allowed in choices
+            if getattr(self, name) not in allowed
+        ]
+        required = {"gd": "full", "sgd": "one"}.get(self.optimizer, self.batch)
+        if self.batch != required:
+            problems.append(f"optimizer {self.optimizer!r} needs batch {required!r}, got {self.batch!r}")
+        if not 0 < self.learning_rate < np.inf:
+            problems.append(f"learning_rate must be positive and finite, got {self.learning_rate}")
+        if self.steps < 1:
+            problems.append(f"steps must be at least 1, got {self.steps}")
+        if not 0 <= self.momentum < 1:
+            problems.append(f"momentum must be in [0, 1), got {self.momentum}")
+        if not 0 <= self.weight_decay < np.inf:
+            problems.append(f"weight_decay must be finite and not negative, got {self.weight_decay}")
+        if problems:
+            raise ValueError("; ".join(problems))
+
+    @property
+    def time_per_step(self) -> float:
+        """The flow time of one step."""
+        return self.learning_rate / (1 - self.momentum if self.optimizer == "momentum" else 1)
+
+    @property
+    def sparse_steps(self) -> bool:
+        """Whether a step moves only the rows it visits: momentum, weight decay and Adam move all of them."""
+        return self.optimizer == "sgd" and self.weight_decay == 0
+
+    def torch_optimizer(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        """The torch optimiser of these settings."""
+        rate, decay = self.learning_rate, self.weight_decay
+        match self.optimizer:
+            case "adam":
+                return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
+            case "adamw":
+                return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+            case "momentum":
+                return torch.optim.SGD(parameters, rate, self.momentum, weight_decay=decay, foreach=True)
+            case _:
+                return torch.optim.SGD(parameters, rate, weight_decay=decay, foreach=True)
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a run leaves behind, for S seeds and R recorded steps.
+
+    `time` (R,); logits (S, contexts, m); `logits_recorded` (R, S, contexts, m) when kept. Where tracked,
+    `largest_unseen_probability` (S,) is the largest p(j|a) over tokens j that are no target of context a: at
+    every step (before it) for the visited contexts, at the recorded steps for all contexts, trained or asked.
+    """
+
+    trajectories: list[Trajectory]
+    time: np.ndarray
+    initial_logits: np.ndarray
+    final_logits: np.ndarray
+    logits_recorded: np.ndarray | None = None
+    largest_unseen_probability: np.ndarray | None = None
+
+
+def train(
+    network: Network,
+    task: Task,
+    settings: TrainingSettings,
+    seeds: Sequence[int],
+    record: np.ndarray,
+    *,
+    keep_logits: bool = False,
+    track_unseen: bool = False,
+    progress: Progress | None = None,
+) -> TrainingRun:
+    """Train the network in place and record its state after each of the step numbers in `record`.
+
+    `seeds` (one per instance of the network) give the orders of visits. `record` increases strictly within
+    0..settings.steps. `progress(done, total)` is called at most every 50 ms. Raises ValueError when network,
+    seeds or record do not fit, TrainingDiverged when logits to be recorded are not finite.
+    """
+    record = _checked_record(record, settings.steps)
+    _check_fit(network, task, seeds)
+    unseen = _UnseenProbability(task, network) if track_unseen else None
+    descent = _full_batch_descent if settings.batch == "full" else _single_pair_descent
+    initial_logits = network.context_logits().numpy()
+    observations, kept = [], []
+    to_record = set(record.tolist())
+    reported = clock.monotonic()
+    for done in descent(network, task, settings, seeds, unseen):
+        if done in to_record:
+            logits = _finite_logits(network, settings, done)
+            changes = logits - initial_logits
+            observations.append([observe(task, s, ds) for s, ds in zip(initial_logits, changes, strict=True)])
+            if keep_logits:
+                kept.append(logits)
+            if unseen is not None:
+                unseen.update(network.every_context(), torch.from_numpy(logits))
+        if progress is not None and clock.monotonic() - reported > PROGRESS_INTERVAL:
+            progress(done, settings.steps)
+            reported = clock.monotonic()
+    final_logits = _finite_logits(network, settings, settings.steps)
+    time = settings.time_per_step * record
+    return TrainingRun(
+        trajectories=[
+            trajectory_of(
+                of_seed,
+                source="training",
+                model=network.model,
+                dimension=network.dimension,
+                time=time,
+                logits=logits if record[-1] == settings.steps else None,
+            )
+            for of_seed, logits in zip(zip(*observations, strict=True), final_logits, strict=True)
+        ],
+        time=time,
+        initial_logits=initial_logits,
+        final_logits=final_logits,
+        logits_recorded=np.stack(kept) if keep_logits else None,
+        largest_unseen_probability=unseen.largest.numpy() if unseen is not None else None,
+    )
+
+
+def mean_trajectory(trajectories: Sequence[Trajectory]) -> Trajectory:
+    """The mean over seeds of every field of trajectories of one source, model, dimension and grid of times.
+
+    Raises ValueError when they do not share these.
+    """
+    first = trajectories[0]
+    for other in trajectories[1:]:
+        same = (other.source, other.model, other.dimension) == (first.source, first.model, first.dimension)
+        if not same or not np.array_equal(other.time, first.time):
+            raise ValueError(
+                "only trajectories of one source, model, dimension and grid of times have a mean"
+            )
+
+    def mean(name: str) -> np.ndarray:
+        return np.mean([getattr(trajectory, name) for trajectory in trajectories], axis=0)
+
+    return replace(
+        first,
+        loss=mean("loss"),
+        reversal_loss=mean("reversal_loss"),
+        train_log_probability=mean("train_log_probability"),
+        query_log_probability=mean("query_log_probability"),
+        trained_logit_change=mean("trained_logit_change"),
+        query_logit_change=mean("query_logit_change"),
+        logits=None if any(trajectory.logits is None for trajectory in trajectories) else mean("logits"),
+        error_bound=None,
+    )
+
+
+# -- descent: generators that take one step at a time and yield how many are done, first 0 --
+
+
+def _full_batch_descent(
+    network: Network,
+    task: Task,
+    settings: TrainingSettings,
+    seeds: Sequence[int],
+    unseen: "_UnseenProbability | None",
+) -> Iterator[int]:
+    """Every step descends the weighted loss over all pairs; one forward pass over the N trained contexts."""
+    contexts = torch.arange(task.trained_contexts).expand(len(seeds), -1)  # (S, N)
+    pair = torch.from_numpy(task.train_context * task.vocabulary_size + task.train_target)  # (K,) into N x m
+    weight = torch.from_numpy(task.train_weight)
+    optimizer = _optimizer(network, settings)
+    yield 0
+    for done in range(1, settings.steps + 1):
+        logits = network(contexts)  # (S, N, m)
+        log_probability = functional.log_softmax(logits, dim=-1).flatten(1).index_select(1, pair)  # (S, K)
+        _step(optimizer, -(log_probability @ weight).sum())  # (S, K) x (K,) -> (S,), summed over seeds
+        if unseen is not None:
+            unseen.update(contexts, logits.detach())
+        yield done
+
+
+def _single_pair_descent(
+    network: Network,
+    task: Task,
+    settings: TrainingSettings,
+    seeds: Sequence[int],
+    unseen: "_UnseenProbability | None",
+) -> Iterator[int]:
+    """Every step descends K w_k (-log p_k) for the one pair k that each seed's order visits."""
+    pairs = len(task.train_weight)
+    order = np.stack(
+        [visits(settings.order, pairs, settings.steps, s).astype(np.int32) for s in seeds], axis=1
+    )
+    context, target = torch.from_numpy(task.train_context), torch.from_numpy(task.train_target)
+    weight = torch.from_numpy(pairs * task.train_weight)
+    optimizer = _optimizer(network, settings)
+    done = 0
+    yield done
+    for start in range(0, settings.steps, CHUNK):
+        k = torch.from_numpy(order[start : start + CHUNK]).long()  # (chunk, S)
+        for a, b, scale in zip(context[k].unbind(), target[k].unbind(), weight[k].unbind(), strict=True):
+            logits = network(a[:, None])  # (S, 1, m)
+            loss = functional.cross_entropy(logits[:, 0], b, reduction="none")  # (S,)
+            _step(optimizer, loss @ scale)  # (S,) x (S,): summed over seeds
+            if unseen is not None:
+                unseen.update(a[:, None], logits.detach())
+            done += 1
+            yield done
+
+
+def _optimizer(network: Network, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The optimiser of the network's trainable parameters; gradients are sparse where the step allows it."""
+    network.sparse_gradients = settings.sparse_steps
+    return settings.torch_optimizer([p for p in network.parameters() if p.requires_grad])
+
+
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+class _UnseenProbability:
+    """The running maximum, per seed, of p(j|a) over tokens j that are never a target of context a."""
+
+    def __init__(self, task: Task, network: Network) -> None:
+        seen = np.zeros((network.context_count, network.vocabulary_size), dtype=bool)
+        seen[task.train_context, task.train_target] = True
+        self.seen = torch.from_numpy(seen)
+        self.largest = torch.zeros(network.seeds, dtype=torch.float64)
+
+    def update(self, contexts: Tensor, logits: Tensor) -> None:
+        """Contexts (S, B) with their logits (S, B, m)."""
+        probability = torch.softmax(logits, dim=-1).masked_fill_(self.seen[contexts], 0.0)
+        torch.maximum(self.largest, probability.amax(dim=(1, 2)), out=self.largest)
+
+
+# -- checks --
+
+
+def _checked_record(record: np.ndarray, steps: int) -> np.ndarray:
+    record = np.asarray(record)
+    if record.ndim != 1 or not len(record) or not np.issubdtype(record.dtype, np.integer):
+        raise ValueError(
+            f"record must be a 1-D array of step numbers, got shape {record.shape} of {record.dtype}"
+        )
+    if record[0] < 0 or record[-1] > steps or (np.diff(record) <= 0).any():
+        raise ValueError(f"record must increase strictly within 0..{steps}, got {record[0]}..{record[-1]}")
+    return record
+
+
+def _check_fit(network: Network, task: Task, seeds: Sequence[int]) -> None:
+    came = (network.seeds, network.context_count, network.vocabulary_size)
+    expected = (len(seeds), len(task.contexts), task.vocabulary_size)
+    if came != expected:
+        raise ValueError(f"expected a network of (seeds, contexts, tokens) = {expected}, got one of {came}")
+
+
+def _finite_logits(network: Network, settings: TrainingSettings, done: int) -> np.ndarray:
+    """Logits of every context, (S, contexts, m); raises TrainingDiverged when one is not finite."""
+    logits: np.ndarray = network.context_logits().numpy()
+    if not np.isfinite(logits).all():
+        raise TrainingDiverged(
+            f"{settings.optimizer} at learning rate {settings.learning_rate} gave logits that are not finite "
+            f"by step {done}; use a smaller learning rate"
+        )
+    return logits
+
+
+# -- cost --
+
+
+class TrainingEstimate(NamedTuple):
+    """Of a run to come: `seconds` of its steps and its peak `bytes`, beside torch itself and kept logits."""
+
+    seconds: float
+    bytes: int
+
+
+def estimate_training(
+    task: Task, kind: NetworkKind, dimension: int | None, settings: TrainingSettings, seeds: int
+) -> TrainingEstimate:
+    """An explicit model of a step's multiplications and memory passes, at rates timed here in 0.2 s or so.
+
+    `dimension` is d, None for `one-layer`. `one-layer attention` is counted with W_V, W_Q and W_K trained and
+    U not. No parameter is allocated, so that a run too large for the machine can be refused. Recording is not
+    counted. Measured on 2 cores: seconds within a factor 4, bytes within a factor 2 of the truth above 50 MB.
+    """
+    m, contexts = task.vocabulary_size, len(task.contexts)
+    batch = task.trained_contexts if settings.batch == "full" else 1
+    width, d = (m, 0) if dimension is None else (dimension, dimension)
+    matrices = {"bilinear": 1, "one-layer": 2, "one-layer attention": 3}[kind]
+    buffers = {"momentum": 1, "adam": 2, "adamw": 2}.get(settings.optimizer, 0)  # of the optimiser
+    sparse = kind == "one-layer" and settings.sparse_steps
+
+    trained = 8 * seeds * matrices * width**2
+    embedded = 8 * seeds * (m + contexts) * d
+    activations = 8 * seeds * batch * (8 * m + 6 * d)
+    logits = 4 * 8 * seeds * contexts * m
+    visited = 4 * seeds * settings.steps if settings.batch == "one" else 0
+    copies = 2 + (0 if sparse else buffers)  # parameters, with their gradients or what they were copied from
+
+    # What a dense gradient costs, in sweeps: one example's batched outer product runs at a quarter
+    # of the speed, and matrices above 32 MiB get fresh pages from the system at every step (both measured).
+    gradient = 10 if 8 * width**2 > 2**25 else 4 if batch == 1 else 1
+    # the optimiser sweeps gradient, parameters and buffers in place; the forward pass reads the parameters
+    in_place = {"momentum": 8, "adam": 7, "adamw": 7}.get(settings.optimizer, 3)
+    passes = 0 if sparse else 1 + gradient + in_place
+    swept = 4 * activations + 16 * seeds * m * d + passes * trained
+    # forward and one gradient for each matrix and the m x d embeddings; one example is a sweep, no product
+    multiplied = 4 * seeds * batch * d * (matrices * d + m) if batch > 1 else 0
+    step = _step_overhead(kind, settings) + swept / _sweep_rate(copies * trained + activations)
+    seconds = settings.steps * (step + multiplied / _multiply_rate())
+    return TrainingEstimate(seconds, copies * trained + embedded + activations + logits + visited)
+
+
+def _best_time(action: Callable[[], object], repeats: int = 4) -> float:
+    """Seconds of the fastest of a few calls: other load on the machine only slows."""
+    times = []
+    for _ in range(repeats):
+        start = clock.perf_counter()
+        action()
+        times.append(clock.perf_counter() - start)
+    return min(times)
+
+
+def _multiply_rate() -> float:
+    """Floating-point operations a second of a 256 x 512 x 512 product."""
+    left, right = torch.ones(256, 512, dtype=torch.float64), torch.ones(512, 512, dtype=torch.float64)
+    return 2 * left.numel() * 512 / _best_time(lambda: left @ right)
+
+
+def _sweep_rate(working_set: int) -> float:
+    """Bytes a second read and written in place, over a working set of that many bytes."""
+    # below 64 KiB calls dominate, which are counted apart; beyond 256 MiB caches no longer matter
+    swept = torch.ones(min(max(working_set, 2**16), 2**28) // 8, dtype=torch.float64)
+    return 2 * swept.nbytes / _best_time(lambda: swept.add_(1))
+
+
+def _step_overhead(kind: NetworkKind, settings: TrainingSettings) -> float:
+    """Seconds of one step on the smallest task: the cost of calls, whatever the size."""
+    task = reversal_task(1, held_out=0)
+    brief = replace(settings, steps=20)
+    embeddings, weight = torch.zeros(1, task.vocabulary_size, 1), torch.zeros(1, 1, 1)
+    network: Network
+    match kind:
+        case "bilinear":
+            network = BilinearNetwork(task, embeddings, weight)
+        case "one-layer":
+            network = OneLayerTransformer(task, seeds=1)
+        case "one-layer attention":
+            network = OneLayerAttention(task, embeddings, weight, weight, weight, {"W_V", "W_Q", "W_K"})
+    return _best_time(lambda: train(network, task, brief, [0], np.array([brief.steps]))) / brief.steps

@@ -1,0 +1,229 @@
+"""`verify`: derive every law, integrate it, train real networks, compare, and judge claim by claim."""
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from numerics.estimate import estimate_flow
+from theory.claim import Claim
+from theory.facts import chain_task_from_facts, reversal_task_from_facts
+from theory.laws import derive_all, false_twins
+from theory.task import Task, chain_of_thought_task, first_pairs, reversal_task
+from validation.compare import check_twins
+from validation.fact_file import read_facts
+from validation.false_twins import TWINS
+from validation.instances import Instances, attention_instances, bilinear_instances, transformer_instances
+from validation.optimizer_law import optimizer_claims, trainable_embeddings_claim
+from validation.prediction import check_first_order, predict_bilinear, predict_transformer
+from validation.real_runs import claims_of, run
+from validation.result import SeededTrajectory, Verification
+from validation.settings import HEAVY_BALL, VerifySettings
+from validation.sgd_rows import sgd_row_claims
+from validation.step_order import step_order_claims
+from validation.training import TrainingSettings, estimate_training
+
+# Called with the stage's name and how much of it is done, 0 to 1.
+Report = Callable[[str, float], None]
+
+# Sizes of the small tasks on which laws are measured whose cost would grow with the file and whose answer does not.
+ORDER_PAIRS = 8
+LAW_PAIRS = 48
+
+ADAM_STEPS = 400  # Adam's step is no flow time: enough steps to learn every pair
+FIXED_SECONDS = 45.0  # derivations, false twins, step orders and optimisers on small tasks: measured on two cores
+
+
+class TooExpensive(ValueError):
+    """More memory than the machine has, or than was allowed; the message says how much and what to change."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a verification will take, said before it starts."""
+
+    seconds: float
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one stage adds."""
+
+    claims: list[Claim]
+    trajectories: list[SeededTrajectory]
+
+
+def load_task(settings: VerifySettings) -> tuple[Task, list[str]]:
+    """The task that the settings describe, and notes about it. Raises FactFileError or TaskError."""
+    if settings.facts is None:
+        if settings.task == "chain-of-thought":
+            return chain_of_thought_task(settings.pairs, settings.vocabulary), []
+        return reversal_task(settings.pairs, settings.held_out, settings.vocabulary), []
+    file = read_facts(settings.facts)
+    build = chain_task_from_facts if settings.task == "chain-of-thought" else reversal_task_from_facts
+    task = build(file.facts, settings.context, file.name)
+    return task, [*file.notes, *_task_notes(task)]
+
+
+def _task_notes(task: Task) -> Iterator[str]:
+    """What a reader must know before reading numbers about this task."""
+    if task.conflicts:
+        names = [task.context_name(a) for a in task.conflicts]
+        shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        yield (
+            f"{len(names)} contexts have several targets ({shown}): the loss cannot fall below the conditional "
+            f"entropy {task.loss_floor:.6g}, and single-target claims do not apply"
+        )
+    if task.self_facts:
+        yield f"{task.self_facts} facts have their subject as object: trained, but no reversal query"
+    if task.trained_elsewhere:
+        first = task.trained_elsewhere[0]
+        yield (
+            f"{len(task.trained_elsewhere)} asked pairs are trained by another row and are no queries "
+            f"(first: {' + '.join(first.context)} -> {first.target})"
+        )
+    if not task.queries:
+        yield "nothing is held out: every stated direction is trained, so there is no reversal loss"
+
+
+def verify(settings: VerifySettings, report: Report | None = None, limit_bytes: float | None = None) -> Verification:
+    """Everything that is claimed about one task, judged.
+
+    Raises FactFileError, TaskError and TooExpensive (bad input), nothing else on purpose.
+    """
+    task, notes = load_task(settings)
+    settings = settings.resolve(task)
+    trained_task, more = _trained_task(task, settings)
+    expected = cost(task, trained_task, settings)
+    limit = machine_memory() if limit_bytes is None else limit_bytes
+    if expected.bytes > limit:
+        raise TooExpensive(
+            f"this needs about {expected.bytes / 2**30:.3g} GiB of memory (and {expected.seconds:.0f} s), more than "
+            f"{limit / 2**30:.3g} GiB: use --model transformer, fewer facts, a smaller --train-dimension or fewer "
+            "--seeds, or raise --limit-memory"
+        )
+    claims: list[Claim] = []
+    trajectories: list[SeededTrajectory] = []
+    stages = list(_stages(task, trained_task, settings))
+    for done, (name, stage) in enumerate(stages):
+
+        def tell(part: float, name: str = name, done: int = done) -> None:
+            if report is not None:
+                report(name, (done + part) / len(stages))
+
+        tell(0.0)
+        found = stage(tell)
+        claims += found.claims
+        trajectories += found.trajectories
+    if report is not None:
+        report("done", 1.0)
+    return Verification(task, settings, tuple(claims), tuple(trajectories), (*notes, *more))
+
+
+Tell = Callable[[float], None]
+Stage = tuple[str, Callable[[Tell], Finding]]
+
+
+def _stages(task: Task, trained_task: Task, settings: VerifySettings) -> Iterator[Stage]:
+    """The stages in order; each is small enough to show progress between."""
+    bilinear, transformer = settings.model in ("bilinear", "all"), settings.model in ("transformer", "all")
+    seeds = settings.seed_numbers
+    law_task, order_task = first_pairs(trained_task, LAW_PAIRS), first_pairs(trained_task, ORDER_PAIRS)
+    few = range(settings.seed, settings.seed + min(settings.seeds, 3))
+    yield "deriving", lambda tell: Finding(_derive(tell), [])
+    if bilinear:
+        yield "integrating the bilinear flow", lambda tell: Finding(*predict_bilinear(task, settings)[::-1])
+        if task.one_token_contexts and order_task.queries:
+            yield "order in the dimension", lambda tell: Finding([check_first_order(order_task, settings.seed)], [])
+        yield "training the bilinear model", lambda tell: _train(
+            bilinear_instances(trained_task, settings.train_dimension or 1, settings.init_scale, seeds), settings, tell
+        )
+        yield "optimisers", lambda tell: Finding(optimizer_claims(law_task, few), [])
+        yield "order in the step size", lambda tell: Finding(step_order_claims(order_task, settings.seed), [])
+    if transformer:
+        yield "integrating the transformer", lambda tell: Finding(*predict_transformer(task, settings)[::-1])
+        yield "training the transformer", lambda tell: _train(transformer_instances(trained_task, seeds), settings, tell)
+        yield "rows under SGD", lambda tell: Finding(sgd_row_claims(law_task, few), [])
+        yield "attention with real weights", lambda tell: _attention(law_task, few, settings, tell)
+
+
+def _derive(tell: Tell) -> list[Claim]:
+    derivations, twins = derive_all(), false_twins()
+    claims = []
+    for n, derivation in enumerate(derivations):
+        tell(n / (len(derivations) + len(twins) / 4))
+        claims.append(derivation.claim())
+    verdicts = [(twin.id, twin.statement.check().verdict) for twin in twins]
+    return [*claims, check_twins(verdicts + [(twin.id, twin.check().verdict) for twin in TWINS])]
+
+
+def _train(instances: Instances, settings: VerifySettings, tell: Tell) -> Finding:
+    real = run(instances, training_settings(instances.task, settings), lambda done, total: tell(done / total))
+    return Finding(claims_of(real), real.trajectories())
+
+
+def _attention(small: Task, seeds: range, settings: VerifySettings, tell: Tell) -> Finding:
+    """W_V trained alone is the bilinear flow with U U^T; U trained as well leaves it."""
+    dimension = settings.train_dimension or 1
+    instances = attention_instances(small, min(dimension, 256), seeds)
+    steps = TrainingSettings("gd", small.trained_contexts / 4, 60, batch="full")
+    real = run(instances, steps, lambda done, total: tell(done / total))
+    return Finding([*claims_of(real), *trainable_embeddings_claim(small, seeds)], real.trajectories())
+
+
+def training_settings(task: Task, settings: VerifySettings) -> TrainingSettings:
+    """The real run that the settings ask for: as many steps as the training time holds."""
+    assert settings.learning_rate is not None
+    assert settings.training_time is not None
+    per_step = settings.learning_rate / (1 - HEAVY_BALL) if settings.optimizer == "momentum" else settings.learning_rate
+    steps = max(1, math.floor(settings.training_time / per_step + 0.5))
+    return TrainingSettings(
+        settings.optimizer,
+        settings.learning_rate,
+        min(steps, ADAM_STEPS) if settings.optimizer == "adam" else steps,
+        batch="full" if settings.optimizer in ("gd", "adam") else "one",
+        order=settings.order,
+        momentum=HEAVY_BALL,
+    )
+
+
+def _trained_task(task: Task, settings: VerifySettings) -> tuple[Task, list[str]]:
+    """The task that real training sees, with a note when it is a part of the whole."""
+    small = first_pairs(task, settings.train_pairs)
+    notes = []
+    if small is not task:
+        notes.append(
+            f"real training sees {len(small.train_context)} of {len(task.train_context)} trained pairs "
+            "(--train-pairs); derivations, closed form and flow cover the whole file"
+        )
+    if settings.optimizer == "adam" and settings.model in ("bilinear", "all"):
+        notes.append(
+            f"adam depends on the embeddings themselves, not only on their Gram matrix: it trains at "
+            f"--train-dimension {settings.train_dimension} only and says nothing about dimension {settings.dimension:g}"
+        )
+    return small, notes
+
+
+def cost(task: Task, trained_task: Task, settings: VerifySettings) -> Cost:
+    """Expected seconds and peak bytes of `verify` with resolved settings."""
+    seconds, peak = FIXED_SECONDS, 0.5 * 2**30  # torch, SymPy and the small tasks
+    steps = training_settings(trained_task, settings)
+    if settings.model in ("bilinear", "all"):
+        whole, part = estimate_flow(task, coupled=True), estimate_flow(trained_task, coupled=True)
+        training = estimate_training(trained_task, "bilinear", settings.train_dimension, steps, settings.seeds)
+        seconds += 2 * whole.seconds + settings.seeds * part.seconds + training.seconds
+        peak += max(whole.bytes, part.bytes, training.bytes)
+    if settings.model in ("transformer", "all"):
+        part = estimate_flow(trained_task, coupled=False)
+        training = estimate_training(trained_task, "one-layer", None, steps, settings.seeds)
+        seconds += settings.seeds * part.seconds + training.seconds + len(task.train_context) / 1e4
+        peak = max(peak, 0.5 * 2**30 + max(part.bytes, training.bytes, 4e3 * len(task.train_context)))
+        if not task.one_token_contexts:
+            peak = max(peak, 0.5 * 2**30 + estimate_flow(task, coupled=False).bytes)
+    return Cost(seconds, peak)
+
+
+def machine_memory() -> float:
+    """Physical memory of this machine in bytes."""
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
