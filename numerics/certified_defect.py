@@ -58,15 +58,11 @@ class CertifiedDefect:
 
     flow: LogitFlow
     evidence: Evidence = "certified"
-    reason: str = (
-        "convexity of the loss; the defect of every step enclosed in balls (Arb), G, S(0) and f as stored"
-    )
+    reason: str = "convexity of the loss; the defect of every step enclosed in balls (Arb), G, S(0) and f as stored"
 
     def __post_init__(self) -> None:
         if not self.flow.kernels.task.single_target:
-            raise ValueError(
-                "only single-target flows are certified: the bound of a stiff flow would say nothing"
-            )
+            raise ValueError("only single-target flows are certified: the bound of a stiff flow would say nothing")
         with _balls():
             if not _positive_definite(self.flow.kernels.gram.excess):
                 raise ValueError(
@@ -102,9 +98,7 @@ class CertifiedDefect:
             lengths = [(1 + arb(float(e))).sqrt() for e in np.diag(self.flow.kernels.gram.excess)]
             longest = max(_upper(length) for length in lengths)
             contexts = max(_upper(self._input[a, a].sqrt()) for a in range(self.flow.shape[0]))
-            return float(
-                np.nextafter(rounding + _upper(delay * 2 * (1 + arb(time)) * longest * contexts), np.inf)
-            )
+            return float(np.nextafter(rounding + _upper(delay * 2 * (1 + arb(time)) * longest * contexts), np.inf))
 
     # -- exact data in balls -------------------------------------------------------------------------------
     @cached_property
@@ -131,9 +125,7 @@ class CertifiedDefect:
     def _norm(self, coordinates: arb_mat) -> float:
         """An upper bound of |V_A^T C V|_F."""
         image = self._apply(coordinates)
-        return _root(
-            sum((x * y for x, y in zip(coordinates.entries(), image.entries(), strict=True)), arb(0))
-        )
+        return _root(sum((x * y for x, y in zip(coordinates.entries(), image.entries(), strict=True)), arb(0)))
 
     def _at(self, piece: Piece, local: arb) -> arb_mat:
         """The polynomial at s = local."""
@@ -169,8 +161,7 @@ class CertifiedDefect:
         if remainder > REMAINDER_SHARE * polynomial and halvings:
             middle = (low + high) / 2
             parts = (
-                self._part(piece, coefficients, logits, a, b, halvings - 1)
-                for a, b in ((low, middle), (middle, high))
+                self._part(piece, coefficients, logits, a, b, halvings - 1) for a, b in ((low, middle), (middle, high))
             )
             return _upper(sum((arb(part) for part in parts), arb(0)))
         return _upper(half * (arb(polynomial) + remainder))
@@ -192,14 +183,9 @@ class CertifiedDefect:
             # a part so wide that the sum may vanish gets the whole line, an infinite bound, and is halved
             scale = factor / total if total[0] > 0 else arb_series([arb(0, np.inf)])
             table.append(
-                [
-                    factor * float(share[a, j]) - scale * exponential
-                    for j, exponential in enumerate(exponentials)
-                ]
+                [factor * float(share[a, j]) - scale * exponential for j, exponential in enumerate(exponentials)]
             )
-        return [
-            arb_mat(rows, size, [entry[k] for row in table for entry in row]) for k in range(TAYLOR_ORDER + 1)
-        ]
+        return [arb_mat(rows, size, [entry[k] for row in table for entry in row]) for k in range(TAYLOR_ORDER + 1)]
 
 
 def _matrix(array: np.ndarray) -> arb_mat:
@@ -266,6 +252,4 @@ def _positive_definite(excess: np.ndarray) -> bool:
         return False
     factor = _matrix(cholesky((1.0 - smallest / 2.0) * np.eye(size) + excess, lower=True))
     rest = (_gram(excess) - factor * factor.transpose()).tolist()
-    return all(
-        rest[i][i] > sum((abs(x) for j, x in enumerate(rest[i]) if j != i), arb(0)) for i in range(size)
-    )
+    return all(rest[i][i] > sum((abs(x) for j, x in enumerate(rest[i]) if j != i), arb(0)) for i in range(size))

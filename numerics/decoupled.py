@@ -39,8 +39,7 @@ def logit_gap(scaled_time: np.ndarray, targets: int, vocabulary_size: int) -> np
 
     z = log w + log((m - s)/s), w = omega(c/(m - s) - log((m - s)/s)), c = m theta/s + s, omega the Wright
     function. For small theta that is a difference of two numbers near each other, so two steps of Newton's
-    method on s expm1(z) + (m - s) z = m theta/s, from below its linear bound z <= theta/s, restore every
-    digit.
+    method on s expm1(z) + (m - s) z = m theta/s restore every digit.
     """
     s, unseen = targets, vocabulary_size - targets
     if unseen == 0:
@@ -48,7 +47,6 @@ def logit_gap(scaled_time: np.ndarray, targets: int, vocabulary_size: int) -> np
     right = vocabulary_size * scaled_time / s
     log_ratio = np.log(unseen / s)
     gap = np.log(wrightomega((right + s) / unseen - log_ratio)) + log_ratio
-    gap = np.clip(gap, 0.0, scaled_time / s)
     for _ in range(2):
         gap = gap - (s * np.expm1(gap) + unseen * gap - right) / (s * np.exp(gap) + unseen)
     return gap

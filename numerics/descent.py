@@ -138,9 +138,7 @@ def row_recursion(vocabulary_size: int, learning_rate: float, visits: int) -> np
 Ascent = Callable[[int, np.ndarray], tuple[slice | int, np.ndarray]]
 
 
-def _iterates(
-    flow: LogitFlow, settings: DescentSettings, steps: int, share: np.ndarray
-) -> Iterator[np.ndarray]:
+def _iterates(flow: LogitFlow, settings: DescentSettings, steps: int, share: np.ndarray) -> Iterator[np.ndarray]:
     """C_0 .. C_steps, one array (N, m) changed in place: v <- beta v + lambda C - F R, C <- C - lr v."""
     ascent = _full_batch(flow, share) if settings.full_batch else _one_example(flow, share, settings, steps)
     coordinates, velocity = np.zeros(flow.shape), np.zeros(flow.shape)

@@ -44,7 +44,7 @@ class TooLarge(Exception):
 
 
 def estimate_flow(task: Task, coupled: bool) -> Estimate:
-    """The cost of `integrate_flow` from the counts above; `coupled` where the Gram matrix is not the identity."""
+    """The cost of `integrate_flow` from the counts above; `coupled` where G is not the identity."""
     rows, size = task.trained_contexts, task.vocabulary_size
     arrays = ARRAYS_EXPLICIT if task.single_target else ARRAYS_STIFF
     evaluations = EVALUATIONS_EXPLICIT if task.single_target else EVALUATIONS_STIFF

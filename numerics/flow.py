@@ -98,15 +98,13 @@ def flow_pieces(flow: LogitFlow, end: float, relative_tolerance: float) -> Itera
             relative_tolerance=relative_tolerance,
             absolute_tolerance=absolute_tolerance,
         )
-    return stiff_flow_pieces(
-        flow, end, relative_tolerance=relative_tolerance, absolute_tolerance=absolute_tolerance
-    )
+    return stiff_flow_pieces(flow, end, relative_tolerance=relative_tolerance, absolute_tolerance=absolute_tolerance)
 
 
 def logits_along(
     task: Task, gram: Gram, initial_logits: np.ndarray, time: np.ndarray, relative_tolerance: float = 1e-9
 ) -> np.ndarray:
-    """The logits of every context at each time, (T, contexts, m); for small tasks, as `integrate_flow` keeps less."""
+    """The logits of every context at each time, (T, contexts, m), which `integrate_flow` does not keep."""
     flow = LogitFlow(Kernels(task, gram), initial_logits)
     states = flow_states(flow, time, numerical_defect(flow), relative_tolerance)
     return np.stack([initial_logits + flow.kernels.logit_change(coordinates) for coordinates, _ in states])

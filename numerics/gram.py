@@ -107,9 +107,7 @@ class Gram:
             noise = noise + self.factor_excess @ noise  # (m, m) x (m, m)
             noise = noise + noise @ self.factor_excess.T  # (m, m) x (m, m)
         elif not self.is_identity:
-            raise ValueError(
-                "initial logits need the embeddings or a factor of G; build it with explicit or draw"
-            )
+            raise ValueError("initial logits need the embeddings or a factor of G; build it with explicit or draw")
         return features @ noise  # (contexts, m) x (m, m) -> (contexts, m)
 
     def logits_of(self, features: csr_array, theta: np.ndarray) -> np.ndarray:

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, eigh, eigvalsh
+from scipy.linalg import eigh, eigvalsh
 from scipy.sparse import csr_array
 
 from numerics.gram import Gram
 from theory.task import Task
-
-# Cholesky loses cond * 2^-53 of the weights; beyond this condition number the pseudo-inverse takes over.
-WELL_CONDITIONED = 1e8
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +87,7 @@ class Kernels:
 
     @cached_property
     def amplification(self) -> float:
-        """What the pseudo-inverse multiplies rounding by: the largest over the smallest eigenvalue of K_AA that is kept."""
+        """What the pseudo-inverse multiplies rounding by: largest over smallest kept eigenvalue of K_AA."""
         eigenvalue = eigvalsh(self.trained_kernel)
         return float(eigenvalue[-1] / eigenvalue[eigenvalue > self._cut_off(eigenvalue[-1])][0])
 
@@ -99,10 +96,8 @@ class Kernels:
         """W = K_AA^+ K_Aq (N, other contexts): S_q(t) - S_q(0) = W^T (S_A(t) - S_A(0)).
 
         Exact under gradient flow, GD, SGD in any order and momentum. Rounding is amplified by
-        `condition_number`. Eigenvalues below N 2^-52 of the largest count as zero.
+        `amplification`. Eigenvalues below N 2^-52 of the largest count as zero.
         """
-        if self.condition_number < WELL_CONDITIONED:
-            return cho_solve(cho_factor(self.trained_kernel), self.cross_kernel)
         value, vector = eigh(self.trained_kernel)
         kept = value > self._cut_off(value[-1])
         # (N, r) / (r,) x (r, N) x (N, other) -> (N, other)

@@ -23,9 +23,7 @@ class LogitFlow:
         task = self.kernels.task
         expected = (len(task.contexts), task.vocabulary_size)
         if self.initial_logits.shape != expected:
-            raise ValueError(
-                f"expected initial logits (contexts, m) = {expected}, got {self.initial_logits.shape}"
-            )
+            raise ValueError(f"expected initial logits (contexts, m) = {expected}, got {self.initial_logits.shape}")
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -41,12 +41,8 @@ def observe(task: Task, initial_logits: np.ndarray, logit_change: np.ndarray) ->
     _check_shape(task, initial_logits, logit_change)
     train_rows, train_answers = task.train_context, _one_hot(task)
     query_rows, query_answers = _asked(task)
-    nll_train = _negative_log_probability(
-        (initial_logits[train_rows] + logit_change[train_rows]), train_answers
-    )
-    nll_query = _negative_log_probability(
-        (initial_logits[query_rows] + logit_change[query_rows]), query_answers
-    )
+    nll_train = _negative_log_probability((initial_logits[train_rows] + logit_change[train_rows]), train_answers)
+    nll_query = _negative_log_probability((initial_logits[query_rows] + logit_change[query_rows]), query_answers)
     return Observation(
         loss=float(task.train_weight @ nll_train),
         reversal_loss=float(nll_query.mean()) if len(nll_query) else np.nan,
@@ -115,8 +111,7 @@ def _check_shape(task: Task, initial_logits: np.ndarray, logit_change: np.ndarra
     expected = (len(task.contexts), task.vocabulary_size)
     if initial_logits.shape != expected or logit_change.shape != expected:
         raise ValueError(
-            f"expected logits of shape (contexts, m) = {expected}, "
-            f"got {initial_logits.shape} and {logit_change.shape}"
+            f"expected logits of shape (contexts, m) = {expected}, got {initial_logits.shape} and {logit_change.shape}"
         )
 
 

@@ -37,6 +37,7 @@ def implicit_pieces(
 
     def fill_derivative(x: float, y: np.ndarray, out: np.ndarray) -> None:
         out[:] = derivative(x, y)
+        _require_finite(x, out)
 
     def fill_jacobian(x: float, y: np.ndarray, _: np.ndarray, out: np.ndarray) -> None:
         out[:] = jacobian(x, y)
@@ -83,14 +84,13 @@ class _NewtonSystem:
 
     def derivative(self, log_time: float, state: np.ndarray, out: np.ndarray) -> None:
         out[:] = self.flow.log_time_velocity(log_time, state.reshape(self.flow.shape)).ravel()
+        _require_finite(log_time, out)
 
     def set_state(self, log_time: float, state: np.ndarray, _: np.ndarray) -> None:
         self.probability = self.flow.trained_probability(state.reshape(self.flow.shape))
         self.scale = np.exp(log_time)
 
-    def jacobian_product(
-        self, _t: float, _y: np.ndarray, _yp: np.ndarray, v: np.ndarray, out: np.ndarray
-    ) -> None:
+    def jacobian_product(self, _t: float, _y: np.ndarray, _yp: np.ndarray, v: np.ndarray, out: np.ndarray) -> None:
         direction = v.reshape(self.flow.shape)
         out[:] = self.scale * self.flow.velocity_change(self.probability, direction).ravel()
 
@@ -123,6 +123,12 @@ class _NewtonSystem:
         y, q = r / damping, p / damping
         x = y + g * (p * y).sum(axis=1, keepdims=True) * q / q.sum(axis=1, keepdims=True)
         out[:] = x.ravel()
+
+
+def _require_finite(point: float, derivative: np.ndarray) -> None:
+    """Stop at a derivative that is nan: CVODE itself would halve its step without end."""
+    if not np.isfinite(derivative).all():
+        raise IntegrationError(f"the derivative is not finite at {point}")
 
 
 def _steps(solver: CVODE, initial: np.ndarray, end: float) -> Iterator[Piece]:

@@ -68,9 +68,7 @@ class Trajectory:
             "query_logit_change",
         ):
             if getattr(self, field).shape[0] != shape[0]:
-                raise ValueError(
-                    f"{field} must have one row per time ({shape[0]}), got {getattr(self, field).shape}"
-                )
+                raise ValueError(f"{field} must have one row per time ({shape[0]}), got {getattr(self, field).shape}")
 
 
 def log_spaced_times(final: float, points: int = 60, first: float = 1e-2) -> np.ndarray:

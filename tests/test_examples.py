@@ -217,9 +217,7 @@ def test_capitals_cover_the_united_nations() -> None:
     countries = capitals_by_country()
     assert len(countries) == 195
     assert {"Vatican City", "Palestine"} <= set(countries)
-    assert {"Kosovo", "Taiwan", "Western Sahara", "Scotland", "Greenland", "Puerto Rico"}.isdisjoint(
-        countries
-    )
+    assert {"Kosovo", "Taiwan", "Western Sahara", "Scotland", "Greenland", "Puerto Rico"}.isdisjoint(countries)
 
 
 def test_capitals_are_sorted_by_country() -> None:
@@ -249,9 +247,7 @@ def test_only_city_states_and_namesakes_are_their_own_capital() -> None:
 def test_spot_capitals() -> None:
     """Forty-two countries have the capital listed here, to the accent and the comma, and no other."""
     capitals = capitals_by_country()
-    assert {country: capitals.get(country) for country in ONE_CAPITAL} == {
-        c: {city} for c, city in ONE_CAPITAL.items()
-    }
+    assert {country: capitals.get(country) for country in ONE_CAPITAL} == {c: {city} for c, city in ONE_CAPITAL.items()}
 
 
 def test_a_name_with_a_comma_is_quoted() -> None:

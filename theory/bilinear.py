@@ -11,6 +11,7 @@ from functools import cache
 from sympy import Expr, IndexedBase, KroneckerDelta, diff, log
 
 from theory.derivation import Derivation, FalseTwin, Law, Step
+from theory.indexed import unfold
 from theory.notation import (
     G,
     R,
@@ -64,10 +65,9 @@ def softmax_numerator(context: Expr, token: Expr) -> Expr:
     return softmax(context, token).as_numer_denom()[0]
 
 
-def loss(logit: Callable[[Expr, Expr], Expr]) -> Expr:
-    """The training loss with the logits written out by `logit`."""
-    folded = over_contexts(f[a] * row_loss(a), a)
-    return IndexedSums({ell: logit}).unfold(folded)
+def loss() -> Expr:
+    """The training loss sum_a f_a sum_j bhat_aj (-log p_aj), in the logits."""
+    return over_contexts(f[a] * row_loss(a), a)
 
 
 def gradient(row: Expr, column: Expr) -> Expr:
@@ -98,7 +98,7 @@ def derive_gradient() -> Derivation:
             ),
             Step(
                 "chain rule: the loss differentiated through every logit",
-                _identity(diff(loss(bilinear_logit), Theta[gamma, delta]), gradient(gamma, delta), FULL),
+                _identity(diff(unfold(loss(), FULL), Theta[gamma, delta]), gradient(gamma, delta), FULL),
             ),
         ),
     )
@@ -124,7 +124,7 @@ def logit_rate(context: Expr, token: Expr) -> Expr:
 @cache
 def derive_logit_flow() -> Derivation:
     """dS/dt = G[:,A] F R G: gradient flow sees the embeddings only through their Gram matrix."""
-    velocity = -diff(loss(bilinear_logit), Theta[gamma, delta])
+    velocity = -diff(unfold(loss(), FULL), Theta[gamma, delta])
     moved = over_coordinates(v[c, gamma] * velocity * v[x, delta], gamma, delta)
     return Derivation(
         "logit-flow",

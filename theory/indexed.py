@@ -43,14 +43,15 @@ def _fresh() -> Symbol:
 def unfold(expr: Expr, definitions: Mapping[IndexedBase, Callable[..., Expr]]) -> Expr:
     """Replace every `base[indices]` by `definition(*indices)`, repeatedly, until no defined base is left.
 
-    Definitions must not be circular. Each use gets its own bound indices when the definition makes fresh ones or
-    when `normal_form` renames them afterwards; definitions must therefore not use the free indices of `expr`.
+    Definitions must not use the free indices of `expr`, whose names they would capture. Raises RecursionError when
+    they are circular.
     """
-    while True:
+    for _ in range(len(definitions) + 1):
         found = [x for x in expr.atoms(Indexed) if x.base in definitions]
         if not found:
             return expr
         expr = expr.xreplace({x: definitions[x.base](*x.indices) for x in found})
+    raise RecursionError(f"circular definitions among {', '.join(str(base) for base in definitions)}")
 
 
 def normal_form(expr: Expr, sums_to: Mapping[IndexedBase, Expr | int] | None = None) -> Expr:

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -43,16 +43,25 @@ def show_version() -> None:
 
 @app.command()
 def verify(
-    facts: Annotated[Path | None, typer.Argument(help="CSV, TSV or JSON lines: subject, relation, object[, direction, "
-                                                      "weight]. Without it a built-in task is used.")] = None,
+    facts: Annotated[
+        Path | None,
+        typer.Argument(
+            help="CSV, TSV or JSON lines: subject, relation, object[, direction, "
+            "weight]. Without it a built-in task is used."
+        ),
+    ] = None,
     task: Annotated[str, typer.Option(help="reversal | chain-of-thought")] = "reversal",
     pairs: Annotated[int, typer.Option(help="Built-in task: number of pairs, or of chains.")] = 10,
     held_out: Annotated[int, typer.Option(help="Built-in reversal task: pairs trained in one direction only.")] = 1,
-    vocabulary: Annotated[int | None, typer.Option(help="Built-in task: vocabulary size, unused tokens included.")] = None,
+    vocabulary: Annotated[
+        int | None, typer.Option(help="Built-in task: vocabulary size, unused tokens included.")
+    ] = None,
     model: Annotated[str, typer.Option(help="bilinear | transformer | all")] = "all",
     dimension: Annotated[float, typer.Option(help="Embedding dimension of the prediction; 1e14 and the like.")] = 1e8,
-    train_dimension: Annotated[int | None, typer.Option(
-        help="Embedding dimension of real training [default: smallest power of two >= 4 N, from 256].")] = None,
+    train_dimension: Annotated[
+        int | None,
+        typer.Option(help="Embedding dimension of real training [default: smallest power of two >= 4 N, from 256]."),
+    ] = None,
     init_scale: Annotated[float, typer.Option(help="Standard deviation of the entries of Theta at the start.")] = 0.01,
     time: Annotated[float | None, typer.Option(help="Flow time of the prediction [default: 50 N].")] = None,
     training_time: Annotated[float | None, typer.Option(help="Flow time of real training [default: 10 N].")] = None,
@@ -63,7 +72,9 @@ def verify(
     context: Annotated[str, typer.Option(help="entity | entity+relation")] = "entity",
     seeds: Annotated[int, typer.Option(help="How many seeds, side by side.")] = 3,
     seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
-    limit_memory: Annotated[str | None, typer.Option(help="Refuse above this, such as 4GiB [default: the machine].")] = None,
+    limit_memory: Annotated[
+        str | None, typer.Option(help="Refuse above this, such as 4GiB [default: the machine].")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
     output: Annotated[Path | None, typer.Option(help="Also write JSON, CSV and pictures into this new folder.")] = None,
 ) -> None:
@@ -77,10 +88,13 @@ def verify(
 
       reversal verify examples/chains.csv --task chain-of-thought --seeds 5 --output chains-report
     """
-    from validation.verify import TooExpensive, cost, load_task, verify as run_verify
+    from validation.verify import TooExpensive
+    from validation.verify import verify as run_verify
 
     options = {k: v for k, v in locals().items() if k in VerifySettings.model_fields}
-    with friendly_errors((FactFileError, TaskError, SettingsError, OutputError, TooExpensive, TooLarge, TrainingDiverged)):
+    with friendly_errors(
+        (FactFileError, TaskError, SettingsError, OutputError, TooExpensive, TooLarge, TrainingDiverged)
+    ):
         settings = VerifySettings.checked(**options)
         limit = None if limit_memory is None else memory_size(limit_memory)
         if output is not None:
@@ -93,7 +107,7 @@ def verify(
             json.dump(result.as_dict(), sys.stdout, ensure_ascii=False, allow_nan=False)
             sys.stdout.write("\n")
         else:
-            show(result, Console())
+            show(result, Console(width=None if sys.stdout.isatty() else 130))
     raise typer.Exit(0 if result.verdict in ("holds", "not applicable") else 1)
 
 
@@ -117,7 +131,7 @@ def friendly_errors(expected: tuple[type[Exception], ...]) -> Iterator[None]:
 
 
 @contextmanager
-def progress_display() -> Iterator[object]:
+def progress_display() -> Iterator[Callable[[str, float], None]]:
     """A progress bar on standard error with the stage and the time left; silent where nobody looks."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:

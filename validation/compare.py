@@ -155,11 +155,11 @@ def interpolation_residual(
 
 
 def check_interpolation(name: str, residual: float, tolerance: float, model: str) -> Claim:
-    """The residual of the law under one optimiser, against rounding."""
+    """The residual of the law in one run or under one optimiser (`name`), against rounding."""
     return judge(
         residual,
         tolerance,
-        id=f"interpolation-law-{name}-{model}",
+        id=f"interpolation-law-{name}-{model}".replace(" ", "-"),
         title=f"Interpolation law in real training ({name}, {model})",
         statement=r"S_q(k) - w_q^{\top} S_A(k) = \rho_k \left(S_q(0) - w_q^{\top} S_A(0)\right)",
         reference=PROJECT,
@@ -173,7 +173,7 @@ def check_interpolation_broken(name: str, residual: float, tolerance: float, mod
         residual,
         1e6 * tolerance,
         at_least=True,
-        id=f"interpolation-law-broken-{name}-{model}",
+        id=f"interpolation-law-broken-{name}-{model}".replace(" ", "-"),
         title=f"{name} breaks the interpolation law ({model})",
         statement=r"S_q(k) - S_q(0) \ne w_q^{\top} (S_A(k) - S_A(0))",
         reference=PROJECT,
@@ -264,13 +264,16 @@ def check_intransitivity(moves: np.ndarray, bounds: np.ndarray, model: str) -> C
 
 
 # -- the one-layer transformer --
-def check_unseen(largest: float, vocabulary_size: int, detail: str) -> Claim:
-    """The largest probability that any row ever gave to a token which is never its target, against 1/M."""
+def check_unseen(largest: float, vocabulary_size: int, run: str, detail: str) -> Claim:
+    """The largest probability that any row ever gave to a token which is never its target, against 1/M.
+
+    `run` names the run that it was measured in.
+    """
     return judge(
         largest,
         1.0 / vocabulary_size * (1 + 8 * EPSILON * vocabulary_size),
-        id="unseen-targets-in-training",
-        title="Unseen targets stay at or below 1/M at every step of real training",
+        id=f"unseen-targets-{run}",
+        title=f"Unseen targets stay at or below 1/M at every step of real training ({run})",
         statement=r"p_{aj}(k) \le \frac{1}{M}",
         reference="arXiv 2405.04669, Theorems 3 and 4; bound: this project",
         detail=f"{detail}; bound: 1/M and the rounding of a softmax over M terms",
@@ -318,5 +321,6 @@ def check_twins(verdicts: Sequence[tuple[str, Verdict]]) -> Claim:
         title="Every false twin of a law is rejected by the law's own checker",
         statement=r"\text{checker}(\text{twin}) = \text{fails}",
         reference=PROJECT,
-        detail=f"{len(verdicts) - len(accepted)} of {len(verdicts)} rejected" + "".join(f"; not: {id}" for id in accepted),
+        detail=f"{len(verdicts) - len(accepted)} of {len(verdicts)} rejected"
+        + "".join(f"; not: {id}" for id in accepted),
     )

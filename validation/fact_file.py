@@ -150,9 +150,7 @@ def _bytes(path: Path, found: _Findings) -> bytes:
         elif not path.is_file():
             message = "expected a file on disk, this is a pipe or a device; save its content to a file first"
         elif path.suffix.lower() not in SUFFIXES:
-            message = (
-                f"expected a name that ends in {', '.join(SUFFIXES)}; save the file in one of these formats"
-            )
+            message = f"expected a name that ends in {', '.join(SUFFIXES)}; save the file in one of these formats"
         else:
             return path.read_bytes()
     except OSError as error:
@@ -215,9 +213,7 @@ def _table_rows(lines: list[str], delimiter: str, found: _Findings) -> Iterator[
             yield row, cells
 
 
-def _table_records(
-    lines: list[str], delimiter: str, found: _Findings
-) -> Iterator[tuple[int, dict[str, str]]]:
+def _table_records(lines: list[str], delimiter: str, found: _Findings) -> Iterator[tuple[int, dict[str, str]]]:
     rows = _table_rows(lines, delimiter, found)
     header_row, names = next(rows, (1, []))
     if found.problems:  # the line of the header could not be split into cells: no later row can stand for it
@@ -241,16 +237,12 @@ def _table_records(
 def _check_header(row: int, header: list[str], found: _Findings) -> None:
     if len(header) == 1 and (other := re.search(r"[,;\t|]", header[0])):
         separator = repr(other[0])
-        message = (
-            f"expected the separator that the file's suffix stands for, found {separator}; save it with that"
-        )
+        message = f"expected the separator that the file's suffix stands for, found {separator}; save it with that"
         found.add(row, None, header[0], message)
         return
     for name in REQUIRED:
         if name not in header:
-            message = (
-                f"expected this column, the header has none; name {', '.join(REQUIRED)} in the first line"
-            )
+            message = f"expected this column, the header has none; name {', '.join(REQUIRED)} in the first line"
             found.add(row, name, None, message)
     for i, name in enumerate(header):
         if name not in COLUMNS:
@@ -267,9 +259,7 @@ class _Object(list[tuple[str, object]]):
     """The members of a JSON object as pairs, so that a repeated key is seen."""
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_Object, parse_float=_Number, parse_int=_Number, parse_constant=_Number
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_Object, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
 
 
 def _json_records(lines: list[str], found: _Findings) -> Iterator[tuple[int, dict[str, str]]]:
@@ -302,9 +292,7 @@ def _members(row: int, members: _Object, found: _Findings) -> dict[str, str]:
             found.add(row, key, None, "expected each key once, the object repeats this one; delete one")
         elif type(value) is not (_Number if key == "weight" else str):
             wanted = "a number without quotes" if key == "weight" else "a string in quotes"
-            found.add(
-                row, key, _json_text(value), f"expected {wanted}; write one or leave out an optional key"
-            )
+            found.add(row, key, _json_text(value), f"expected {wanted}; write one or leave out an optional key")
         else:
             cells[key] = value
         keys.add(key)

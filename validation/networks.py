@@ -109,16 +109,12 @@ class BilinearNetwork(Network):
         super().__init__(task, seeds)
         self.dimension = dimension
         self.embeddings = SeedMatrices(embeddings, trainable=False)
-        features = np.stack(
-            [task.features @ v.numpy() for v in embeddings]
-        )  # (contexts, m) x (m, d), each seed
+        features = np.stack([task.features @ v.numpy() for v in embeddings])  # (contexts, m) x (m, d), each seed
         self.features = SeedMatrices(torch.from_numpy(features), trainable=False)
         self.theta = SeedMatrices(theta)
 
     @classmethod
-    def gaussian(
-        cls, task: Task, dimension: int, init_scale: float, seeds: Sequence[int]
-    ) -> "BilinearNetwork":
+    def gaussian(cls, task: Task, dimension: int, init_scale: float, seeds: Sequence[int]) -> "BilinearNetwork":
         """V_i ~ N(0, I/d) and Theta_0 ~ N(0, init_scale^2) entrywise.
 
         Each seed has its own generator: an instance is the same whichever seeds run beside it.
@@ -172,7 +168,7 @@ class OneLayerTransformer(_AttentionNetwork):
     `fixed_attention` keeps Z = 0, that is uniform attention. `seeds` is how many instances.
     """
 
-    model = "one-layer"
+    model = "transformer"
     dimension = None
 
     def __init__(self, task: Task, seeds: int, fixed_attention: bool = False) -> None:
@@ -199,7 +195,7 @@ class OneLayerAttention(_AttentionNetwork):
     weights that learn. No m x m matrix is formed. Raises ValueError on a wrong shape or an unknown name.
     """
 
-    model = "one-layer attention"
+    model = "attention"
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """A verification for people: tables on the terminal, and a folder of files that is made whole or not at all."""
 
 import csv
+import itertools
 import json
 import os
 import shutil
@@ -9,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from rich.console import Console, Group
 from rich.table import Table
@@ -17,7 +20,13 @@ from rich.text import Text
 from validation.result import SeededTrajectory, Verification
 
 VERDICT_STYLE = {"holds": "green", "fails": "bold red", "undecided": "yellow", "not applicable": "dim"}
-SOURCE_STYLE = {"closed form": "-", "flow": "--", "descent": "-.", "training": ":"}
+# Drawn over each other: a wide pale line, a dashed one, dots, and marks for real training.
+SOURCE_STYLE: dict[str, dict[str, Any]] = {
+    "closed form": {"linestyle": "-", "linewidth": 5.0, "alpha": 0.3},
+    "flow": {"linestyle": "--", "linewidth": 1.6},
+    "descent": {"linestyle": ":", "linewidth": 2.4},
+    "training": {"linestyle": "none", "marker": "o", "markersize": 4.0, "markerfacecolor": "none"},
+}
 SHOWN_QUERIES = 12
 
 
@@ -32,13 +41,16 @@ def claims_table(result: Verification) -> Table:
         table.add_column(name, no_wrap=name != "claim")
     table.add_column("measured", justify="right")
     table.add_column("bound", justify="right")
-    for claim in result.claims:
+    ends = set(itertools.accumulate(count for _, count in result.stages))
+    for number, claim in enumerate(result.claims, start=1):
         text = Text(claim.title)
         if claim.verdict != "holds" and claim.detail:
             text.append(f"\n{claim.detail}", style="dim")
         verdict = Text(claim.verdict, style=VERDICT_STYLE[claim.verdict])
         evidence = "" if claim.verdict == "not applicable" else claim.evidence
-        table.add_row(text, verdict, evidence, _number(claim.measured), _number(claim.bound))
+        table.add_row(
+            text, verdict, evidence, _number(claim.measured), _number(claim.bound), end_section=number in ends
+        )
     return table
 
 
@@ -54,7 +66,7 @@ def _queries_table(result: Verification, group: list[SeededTrajectory]) -> Table
     first = group[0].mean
     where = "" if first.dimension is None else f", dimension {first.dimension:g}"
     title = f"Queries of the {first.model} model{where} at t = {first.time[-1]:g} (1/m = "
-    table = Table(title=title + f"{1 / result.task.vocabulary_size:.3g})", title_justify="left")
+    table = Table(title=title + f"{1 / group[0].task.vocabulary_size:.3g})", title_justify="left")
     for name in ("context", "relation", "target", "direction"):
         table.add_column(name)
     sources = list(rows[0]["probability"])
@@ -177,9 +189,6 @@ def _trajectory_rows(result: Verification) -> Iterable[dict[str, Any]]:
 
 def loss_figure(result: Verification) -> Figure:
     """Training loss and reversal loss over time, a panel for each model and dimension, with the line log m."""
-    from matplotlib import rc_context
-    from numpy import log
-
     groups = result.groups()
     columns = min(2, len(groups))
     rows = -(-len(groups) // columns)
@@ -187,12 +196,19 @@ def loss_figure(result: Verification) -> Figure:
         figure = Figure(figsize=(5.4 * columns, 3.9 * rows), layout="constrained")
         for panel, group in enumerate(groups, 1):
             axes = figure.add_subplot(rows, columns, panel)
+            level = np.log(group[0].task.vocabulary_size)
             for trajectory in group:
                 _draw(axes, trajectory)
-            axes.axhline(log(result.task.vocabulary_size), color="gray", linewidth=0.8)
+            axes.axhline(level, color="gray", linewidth=0.8)
             axes.annotate(
-                r"$\log m$", (1, log(result.task.vocabulary_size)), xycoords=("axes fraction", "data"),
-                xytext=(-4, 3), textcoords="offset points", ha="right", fontsize=8, color="gray",
+                r"$\log m$",
+                (1, level),
+                xycoords=("axes fraction", "data"),
+                xytext=(-4, 3),
+                textcoords="offset points",
+                ha="right",
+                fontsize=8,
+                color="gray",
             )
             first = group[0].mean
             where = "" if first.dimension is None else f", d = {first.dimension:g}"
@@ -205,7 +221,7 @@ def loss_figure(result: Verification) -> Figure:
 def _draw(axes: Any, trajectory: SeededTrajectory) -> None:
     mean = trajectory.mean
     shown = mean.time > 0
-    style = SOURCE_STYLE[mean.source]
-    width = 3.0 if mean.source == "training" else 1.4
     for name, values, color in (("loss", mean.loss, "C0"), ("reversal loss", mean.reversal_loss, "C3")):
-        axes.plot(mean.time[shown], values[shown], style, color=color, linewidth=width, label=f"{name}, {mean.source}")
+        if np.isfinite(values).all():
+            style = SOURCE_STYLE[mean.source]
+            axes.plot(mean.time[shown], values[shown], color=color, label=f"{name}, {mean.source}", **style)

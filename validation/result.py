@@ -24,8 +24,9 @@ LIBRARIES = ("numpy", "scipy", "sympy", "python-flint", "scikit-sundae", "torch"
 
 @dataclass(frozen=True)
 class SeededTrajectory:
-    """One trajectory per seed on one grid of times; `seeds` names them."""
+    """One trajectory per seed of one task (the whole, or the part that was trained) on one grid of times."""
 
+    task: Task
     seeds: tuple[int, ...]
     by_seed: tuple[Trajectory, ...]
 
@@ -35,7 +36,7 @@ class SeededTrajectory:
         return self.by_seed[0] if len(self.by_seed) == 1 else mean_trajectory(self.by_seed)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready: the mean over seeds, each seed beside it, and the error bound on the parameters if there is one."""
+        """JSON-ready: the mean over seeds, each seed beside it, and the first seed's error bound on the parameters."""
         mean = self.mean
         bound = self.by_seed[0].error_bound
         return {
@@ -64,6 +65,12 @@ class Verification:
     claims: tuple[Claim, ...]
     trajectories: tuple[SeededTrajectory, ...]
     notes: tuple[str, ...] = ()
+    stages: tuple[tuple[str, int], ...] = ()  # the stages in order, and how many claims each made
+
+    def __post_init__(self) -> None:
+        ids = [claim.id for claim in self.claims]
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"claims share an id: {sorted({i for i in ids if ids.count(i) > 1})}")
 
     @property
     def verdict(self) -> Verdict:
@@ -80,7 +87,7 @@ class Verification:
 
     def queries(self) -> list[dict[str, Any]]:
         """Every trained pair and every held-out answer set with its probability by source at the final time."""
-        return [row for group in self.groups() for row in _query_rows(self.task, group)]
+        return [row for group in self.groups() for row in _query_rows(group)]
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON object of `reversal verify --json`; numbers that are not finite are None."""
@@ -109,7 +116,8 @@ class Verification:
         )
 
 
-def _query_rows(task: Task, group: Sequence[SeededTrajectory]) -> list[dict[str, Any]]:
+def _query_rows(group: Sequence[SeededTrajectory]) -> list[dict[str, Any]]:
+    task = group[0].task
     means = {t.mean.source: t.mean for t in group}
     first = group[0].mean
     shared = {"model": first.model, "dimension": first.dimension, "time": float(first.time[-1])}
@@ -148,9 +156,7 @@ def _commit() -> str | None:
     here = Path(__file__).resolve().parent.parent
     if not (here / ".git").exists():
         return None
-    answer = subprocess.run(
-        ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
+    answer = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return answer.stdout.strip() or None
 
 

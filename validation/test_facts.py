@@ -19,7 +19,9 @@ def test_every_law_holds_on_drawn_facts(task: Task, seed: int, order: str) -> No
     for instances in (bilinear_instances(task, 256, 0.01, [seed]), transformer_instances(task, [seed])):
         claims = claims_of(run(instances, settings))
         # a target far rarer than its rival may fall before it grows: that growth is a claim about single targets
-        broken = [c for c in claims if c.verdict == "fails" and not c.id.startswith(("forward-grows", "training-follows"))]
+        broken = [
+            c for c in claims if c.verdict == "fails" and not c.id.startswith(("forward-grows", "training-follows"))
+        ]
         assert broken == [], broken
 
 

@@ -22,7 +22,9 @@ from validation.training import TrainingSettings
 def make_instances(model: str, task: Task, dimension: int, scale: float, seed: int) -> Instances:
     if model == "bilinear":
         return bilinear_instances(task, dimension, scale, [seed])
-    return transformer_instances(task, [seed]) if model == "transformer" else attention_instances(task, dimension, [seed])
+    return (
+        transformer_instances(task, [seed]) if model == "transformer" else attention_instances(task, dimension, [seed])
+    )
 
 
 @given(
@@ -66,7 +68,9 @@ def test_closed_form_equals_decoupled_flow(task: Task) -> None:
     assert (np.abs(flow.loss - exact.loss) <= 2 * error + 1e-13).all()
 
 
-@given(pairs=st.integers(1, 6), unused=st.integers(0, 20), dimension=st.sampled_from([1e3, 1e6, 1e14, 1e30]), seed=seeds)
+@given(
+    pairs=st.integers(1, 6), unused=st.integers(0, 20), dimension=st.sampled_from([1e3, 1e6, 1e14, 1e30]), seed=seeds
+)
 def test_predictions_agree_at_any_dimension(pairs: int, unused: int, dimension: float, seed: int) -> None:
     """Closed form and flow agree within their bound from d = 1e3 to 1e30, for both models."""
     settings = VerifySettings(

@@ -9,6 +9,7 @@ Conventions:
 
 import time as clock
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
@@ -25,11 +26,13 @@ from validation.networks import BilinearNetwork, Network, OneLayerAttention, One
 
 Optimizer = Literal["gd", "sgd", "momentum", "adam", "adamw"]
 Batch = Literal["full", "one"]
-NetworkKind = Literal["bilinear", "one-layer", "one-layer attention"]
+NetworkKind = Literal["bilinear", "transformer", "attention"]
 Progress = Callable[[int, int], None]
 
 PROGRESS_INTERVAL = 0.05  # seconds between two calls of a progress callback
 CHUNK = 4096  # steps whose examples are looked up at once: bounds memory, costs nothing a step
+# Below 1 MiB of weights a second thread gains nothing and on a busy machine costs 10 to 100 times the step.
+FEWEST_WEIGHTS_FOR_THREADS = 2**17
 
 
 class TrainingDiverged(ArithmeticError):
@@ -114,6 +117,12 @@ class TrainingRun:
     logits_recorded: np.ndarray | None = None
     largest_unseen_probability: np.ndarray | None = None
 
+    def unseen_maximum(self) -> float:
+        """The largest probability over seeds of a token never trained in its row. Raises ValueError if not tracked."""
+        if self.largest_unseen_probability is None:
+            raise ValueError("this run did not track unseen targets: train(..., track_unseen=True)")
+        return float(self.largest_unseen_probability.max())
+
 
 def train(
     network: Network,
@@ -140,19 +149,20 @@ def train(
     observations, kept = [], []
     to_record = set(record.tolist())
     reported = clock.monotonic()
-    for done in descent(network, task, settings, seeds, unseen):
-        if done in to_record:
-            logits = _finite_logits(network, settings, done)
-            changes = logits - initial_logits
-            observations.append([observe(task, s, ds) for s, ds in zip(initial_logits, changes, strict=True)])
-            if keep_logits:
-                kept.append(logits)
-            if unseen is not None:
-                unseen.update(network.every_context(), torch.from_numpy(logits))
-        if progress is not None and clock.monotonic() - reported > PROGRESS_INTERVAL:
-            progress(done, settings.steps)
-            reported = clock.monotonic()
-    final_logits = _finite_logits(network, settings, settings.steps)
+    with _threads_for(sum(parameter.numel() for parameter in network.parameters())):
+        for done in descent(network, task, settings, seeds, unseen):
+            if done in to_record:
+                logits = _finite_logits(network, settings, done)
+                changes = logits - initial_logits
+                observations.append([observe(task, s, ds) for s, ds in zip(initial_logits, changes, strict=True)])
+                if keep_logits:
+                    kept.append(logits)
+                if unseen is not None:
+                    unseen.update(network.every_context(), torch.from_numpy(logits))
+            if progress is not None and clock.monotonic() - reported > PROGRESS_INTERVAL:
+                progress(done, settings.steps)
+                reported = clock.monotonic()
+        final_logits = _finite_logits(network, settings, settings.steps)
     time = settings.time_per_step * record
     return TrainingRun(
         trajectories=[
@@ -174,6 +184,18 @@ def train(
     )
 
 
+@contextmanager
+def _threads_for(weights: int) -> Iterator[None]:
+    """One thread for small networks, the threads that are set for others."""
+    threads = torch.get_num_threads()
+    if weights < FEWEST_WEIGHTS_FOR_THREADS:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def mean_trajectory(trajectories: Sequence[Trajectory]) -> Trajectory:
     """The mean over seeds of every field of trajectories of one source, model, dimension and grid of times.
 
@@ -183,9 +205,7 @@ def mean_trajectory(trajectories: Sequence[Trajectory]) -> Trajectory:
     for other in trajectories[1:]:
         same = (other.source, other.model, other.dimension) == (first.source, first.model, first.dimension)
         if not same or not np.array_equal(other.time, first.time):
-            raise ValueError(
-                "only trajectories of one source, model, dimension and grid of times have a mean"
-            )
+            raise ValueError("only trajectories of one source, model, dimension and grid of times have a mean")
 
     def mean(name: str) -> np.ndarray:
         return np.mean([getattr(trajectory, name) for trajectory in trajectories], axis=0)
@@ -237,9 +257,7 @@ def _single_pair_descent(
 ) -> Iterator[int]:
     """Every step descends K w_k (-log p_k) for the one pair k that each seed's order visits."""
     pairs = len(task.train_weight)
-    order = np.stack(
-        [visits(settings.order, pairs, settings.steps, s).astype(np.int32) for s in seeds], axis=1
-    )
+    order = np.stack([visits(settings.order, pairs, settings.steps, s).astype(np.int32) for s in seeds], axis=1)
     context, target = torch.from_numpy(task.train_context), torch.from_numpy(task.train_target)
     weight = torch.from_numpy(pairs * task.train_weight)
     optimizer = _optimizer(network, settings)
@@ -290,9 +308,7 @@ class _UnseenProbability:
 def _checked_record(record: np.ndarray, steps: int) -> np.ndarray:
     record = np.asarray(record)
     if record.ndim != 1 or not len(record) or not np.issubdtype(record.dtype, np.integer):
-        raise ValueError(
-            f"record must be a 1-D array of step numbers, got shape {record.shape} of {record.dtype}"
-        )
+        raise ValueError(f"record must be a 1-D array of step numbers, got shape {record.shape} of {record.dtype}")
     if record[0] < 0 or record[-1] > steps or (np.diff(record) <= 0).any():
         raise ValueError(f"record must increase strictly within 0..{steps}, got {record[0]}..{record[-1]}")
     return record
@@ -333,14 +349,14 @@ def estimate_training(
 
     `dimension` is d, None for `one-layer`. `one-layer attention` is counted with W_V, W_Q and W_K trained and
     U not. No parameter is allocated, so that a run too large for the machine can be refused. Recording is not
-    counted. Measured on 2 cores: seconds within a factor 4, bytes within a factor 2 of the truth above 50 MB.
+    counted. On two busy cores runs took 0.8 to 5 times these seconds and 0.3 to 1.5 times these bytes.
     """
     m, contexts = task.vocabulary_size, len(task.contexts)
     batch = task.trained_contexts if settings.batch == "full" else 1
     width, d = (m, 0) if dimension is None else (dimension, dimension)
-    matrices = {"bilinear": 1, "one-layer": 2, "one-layer attention": 3}[kind]
+    matrices = {"bilinear": 1, "transformer": 2, "attention": 3}[kind]
     buffers = {"momentum": 1, "adam": 2, "adamw": 2}.get(settings.optimizer, 0)  # of the optimiser
-    sparse = kind == "one-layer" and settings.sparse_steps
+    sparse = kind == "transformer" and settings.sparse_steps
 
     trained = 8 * seeds * matrices * width**2
     embedded = 8 * seeds * (m + contexts) * d
@@ -358,8 +374,9 @@ def estimate_training(
     swept = 4 * activations + 16 * seeds * m * d + passes * trained
     # forward and one gradient for each matrix and the m x d embeddings; one example is a sweep, no product
     multiplied = 4 * seeds * batch * d * (matrices * d + m) if batch > 1 else 0
-    step = _step_overhead(kind, settings) + swept / _sweep_rate(copies * trained + activations)
-    seconds = settings.steps * (step + multiplied / _multiply_rate())
+    with _threads_for((trained + embedded) // 8):
+        step = _step_overhead(kind, settings) + swept / _sweep_rate(copies * trained + activations)
+        seconds = settings.steps * (step + multiplied / _multiply_rate())
     return TrainingEstimate(seconds, copies * trained + embedded + activations + logits + visited)
 
 
@@ -395,8 +412,8 @@ def _step_overhead(kind: NetworkKind, settings: TrainingSettings) -> float:
     match kind:
         case "bilinear":
             network = BilinearNetwork(task, embeddings, weight)
-        case "one-layer":
+        case "transformer":
             network = OneLayerTransformer(task, seeds=1)
-        case "one-layer attention":
+        case "attention":
             network = OneLayerAttention(task, embeddings, weight, weight, weight, {"W_V", "W_Q", "W_K"})
     return _best_time(lambda: train(network, task, brief, [0], np.array([brief.steps]))) / brief.steps

@@ -1,4 +1,6 @@
-"""Small tasks, and the same models written plainly in the space of the parameters, as an independent reference."""
+"""Small tasks, and the same models written plainly in the space of the parameters, as an independent
+reference.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +46,9 @@ def parameter_model() -> Callable[[Task, np.ndarray], ParameterModel]:
 
 @pytest.fixture
 def multi_target_task() -> Task:
-    """Weighted facts: rows with one, two equal and three unequal targets; queries of untrained and trained contexts."""
+    """Weighted facts: rows with one, two equal and three unequal targets; queries of untrained and trained
+    contexts.
+    """
     statements = [
         Statement(("a",), "x", "r", 1.0),
         Statement(("b",), "x", "r", 1.5),
@@ -59,6 +63,7 @@ def multi_target_task() -> Task:
         Statement(("y",), "c", "s"),
         Statement(("z",), "c", "s"),
         Statement(("a",), "z", "r"),
+        Statement(("a",), "y", "r"),
     ]
     return build_task("multi", statements, queries, vocabulary=9)
 

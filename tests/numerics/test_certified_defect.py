@@ -1,10 +1,13 @@
-"""The certified bound encloses the numerical one, covers the true error, and refuses what it cannot certify."""
+"""The certified bound encloses the numerical one, covers the true error, and refuses what it cannot
+certify.
+"""
 
+import mpmath
 import numpy as np
 import pytest
 from flint import arb, ctx
 
-from numerics.certified_defect import CertifiedDefect, _mean_square, _matrix, _positive_definite, _shifted
+from numerics.certified_defect import CertifiedDefect, _matrix, _mean_square, _positive_definite, _shifted
 from numerics.error_bound import NumericalDefect
 from numerics.flow import flow_pieces, flow_states, integrate_flow, numerical_defect
 from numerics.gram import Gram
@@ -23,7 +26,9 @@ def flow(request):
 
 
 def test_certified_bound_is_small_and_covers_the_error(flow):
-    """n = 3, m = 10, t = 1e3: certified below 1e-5, above the true error, within half again of the quadrature."""
+    """n = 3, m = 10, t = 1e3: certified below 1e-5, above the true error, within half again of the
+    quadrature.
+    """
     time = np.array([0.0, 0.1, 10.0, 1e3])
     certified = list(flow_states(flow, time, CertifiedDefect(flow), 1e-9))
     numerical = list(flow_states(flow, time, numerical_defect(flow), 1e-9))
@@ -64,7 +69,9 @@ def test_wide_steps_are_halved_until_they_are_enclosed(flow):
 
 
 def test_a_damaged_trajectory_is_charged(flow):
-    """Shifting a step's polynomial by X raises the bound by the two jumps; a wrong report is charged as it is."""
+    """Shifting a step's polynomial by X raises the bound by the two jumps; a wrong report is charged as it
+    is.
+    """
     pieces = list(flow_pieces(flow, 1.0, 1e-9))
     shift = 1e-3 * np.random.default_rng(62).normal(size=flow.shape)
     middle = len(pieces) // 2
@@ -80,6 +87,21 @@ def test_a_damaged_trajectory_is_charged(flow):
     state = piece.value(float(np.log1p(time)))
     assert defect.evaluation(piece, time, state) < 1e-13
     assert defect.evaluation(piece, time, state + shift) == pytest.approx(size, rel=1e-9)
+
+
+def test_rounding_of_the_logarithm_of_time_is_charged(flow):
+    """The rounding of tau = log(1 + t) times the speed bound 2 (1 + t) max|phi V| max|v| is charged."""
+    *_, piece = flow_pieces(flow, float(np.log1p(1e3)), 1e-9)
+    lengths = np.sqrt(1 + np.diag(flow.kernels.gram.excess))
+    contexts = np.sqrt(np.diag(flow.kernels.trained_kernel))
+    for time in np.linspace(np.expm1(piece.start), 1e3, 9)[1:-1]:
+        log_time = float(np.log1p(time))
+        with mpmath.workdps(40):
+            delay = float(abs(mpmath.log1p(mpmath.mpf(float(time))) - mpmath.mpf(log_time)))
+        charge = 2 * (1 + time) * delay * lengths.max() * contexts.max()
+        found = CertifiedDefect(flow).evaluation(piece, time, piece.value(log_time))
+        # what evaluation in floating point costs beside it is a few units in the last place of the state
+        assert charge <= found <= charge * (1 + 1e-9) + 1e-13
 
 
 def test_certified_measures_agree_with_floating_point_ones(flow):
@@ -124,11 +146,12 @@ def test_positive_definiteness_is_decided_at_the_edge():
     assert not _positive_definite(-projection)
 
 
-def test_global_precision_of_balls_is_left_alone(flow):
+def test_global_precision_of_balls_is_left_alone(flow, monkeypatch):
     """Certification restores the caller's precision and series length."""
-    before = ctx.prec, ctx.cap
+    monkeypatch.setattr(ctx, "cap", 7)
+    before = ctx.prec
     CertifiedDefect(flow).integral(next(flow_pieces(flow, 1.0, 1e-6)))
-    assert (ctx.prec, ctx.cap) == before
+    assert (ctx.prec, ctx.cap) == (before, 7)
 
 
 def test_taylor_shift_and_mean_square_are_exact_on_small_cases():

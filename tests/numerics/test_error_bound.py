@@ -29,7 +29,9 @@ def states(flow, tolerance):
 
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-5, 1e-7])
 def test_bound_covers_the_true_error_at_any_tolerance(tolerance):
-    """|Theta - Theta_exact|_F, against a run at 1e-13, is below the bound, and the bound falls with the tolerance."""
+    """|Theta - Theta_exact|_F, against a run at 1e-13, is below the bound, and the bound falls with the
+    tolerance.
+    """
     flow = reversal_flow(40, 50)
     for (c, bound), (exact, _) in zip(states(flow, tolerance), states(flow, 1e-13), strict=True):
         assert flow.kernels.parameter_norm(c - exact) <= bound
@@ -45,7 +47,7 @@ def test_bound_covers_the_true_error_of_several_targets(multi_target_task, gram)
 
 
 def test_defect_of_a_resting_trajectory_is_the_gradient():
-    """C~ = C_0 constant: the bound is |C_0| + t |grad L|, exactly, since the defect is the gradient itself."""
+    """C~ = C_0 constant: the bound is |C_0| + t |grad L|, exactly, as the defect is the gradient itself."""
     flow = reversal_flow(40, 52)
     rest = np.random.default_rng(53).normal(size=flow.shape)
     speed = flow.kernels.parameter_norm(flow.velocity(rest))
@@ -56,7 +58,9 @@ def test_defect_of_a_resting_trajectory_is_the_gradient():
 
 
 def test_pieces_of_a_resting_trajectory_pay_for_defect_and_jump():
-    """Two constant pieces C_1, C_2: the bound at the end is |C_1| + |C_2 - C_1| + the integral of the gradients."""
+    """Two constant pieces C_1, C_2: the bound at the end is |C_1| + |C_2 - C_1| + the integral of the
+    gradients.
+    """
     flow = reversal_flow(40, 54)
     first, second = np.random.default_rng(55).normal(size=(2, *flow.shape))
     pieces = [Piece(0.0, 1.0, first[None]), Piece(1.0, 2.0, second[None])]
@@ -96,7 +100,8 @@ def test_closed_form_as_a_trajectory_at_finite_dimension():
     bounds = []
     for dimension in (1e4, 1e6):
         flow = LogitFlow(
-            Kernels(task, Gram.draw(10, dimension, np.random.default_rng(57))), np.zeros((len(task.contexts), 10))
+            Kernels(task, Gram.draw(10, dimension, np.random.default_rng(57))),
+            np.zeros((len(task.contexts), 10)),
         )
         bound = defect_bound_of(flow, coordinates, velocity, TIME, "decoupled")
         for (c, _), t, allowed in zip(states(flow, 1e-10), TIME, bound.parameters, strict=True):
@@ -106,7 +111,9 @@ def test_closed_form_as_a_trajectory_at_finite_dimension():
 
 
 def test_logit_error_is_a_sharp_bound(multi_target_task, pair_context_task, embeddings):
-    """Errors X of Theta in the span of trained contexts move no logit by more, and some X of norm 1 attains it."""
+    """Errors X of Theta in the span of trained contexts move no logit by more, and some X of norm 1 attains
+    it.
+    """
     for task in (multi_target_task, pair_context_task):
         v = embeddings(task.vocabulary_size, 30, 58)
         x, rows = task.features.toarray() @ v, task.trained_contexts

@@ -1,16 +1,17 @@
 """Gram matrices of Gaussian embeddings have their exact law at any dimension, without cancellation.
 
-Statistical tests: the null hypothesis is that the draws have the stated law; each is rejected with probability
-below 1e-7 under it, and seeds are fixed.
+Statistical tests: the null hypothesis is that the draws have the stated law; each is rejected with
+probability below 1e-7 under it, and seeds are fixed.
 """
 
 from types import SimpleNamespace
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.stats import chi2, ks_2samp, kstest
 
-from numerics.gram import Gram, chi_square_excess
+from numerics.gram import Gram, _log_acceptance, chi_square_excess
 from theory.task import reversal_task
 
 FALSE_ALARM = 1e-7
@@ -23,6 +24,16 @@ def test_chi_square_excess_has_the_law_of_chi_square(dimension, lost):
     rng = np.random.default_rng(10)
     draws = dimension * (1.0 + chi_square_excess(dimension, np.full(100_000, lost), rng))
     assert kstest(draws, chi2(dimension - lost).cdf).pvalue > FALSE_ALARM
+
+
+def test_acceptance_is_the_log_ratio_of_densities():
+    """9 y^2/2 + 1 - (1+y)^3 + 3 log(1+y) agrees with 80 digits to 1e-13 of itself, |y| from 1e-15 to 10."""
+    y = np.concatenate([-np.geomspace(1e-15, 0.999, 40), np.geomspace(1e-15, 10.0, 40)])
+    with mpmath.workdps(80):
+        for x, found in zip(y, _log_acceptance(y), strict=True):
+            x = mpmath.mpf(float(x))
+            exact = mpmath.mpf(9) / 2 * x**2 + 1 - (1 + x) ** 3 + 3 * mpmath.log1p(x)
+            assert abs(found / exact - 1) < 1e-13
 
 
 @pytest.mark.parametrize("dimension", [1e3, 1e10, 1e30])
@@ -53,7 +64,9 @@ def test_bartlett_draws_have_the_law_of_explicit_embeddings():
 
 
 def test_dimension_1e30_has_excess_of_order_1e_minus_15():
-    """At d = 1e30 off-diagonal entries of E have variance 1/d, diagonal ones 2/d: nothing was lost in I + E."""
+    """At d = 1e30 off-diagonal entries of E have variance 1/d, diagonal ones 2/d: nothing was lost in I +
+    E.
+    """
     dimension, size = 1e30, 150
     excess = Gram.draw(size, dimension, np.random.default_rng(13)).excess * np.sqrt(dimension)
     off = excess[np.tril_indices(size, -1)]
@@ -78,6 +91,18 @@ def test_drawn_matrix_is_symmetric_and_is_the_square_of_its_factor(dimension):
     assert not gram.is_identity
 
 
+@pytest.mark.parametrize("scale", [0.5, 1e-15])
+def test_factor_diagonal_is_the_root_of_chi_square(scale, monkeypatch):
+    """(1 + L_ii)^2 - 1 is the chi-square excess drawn for row i, to 1e-14 of itself however small."""
+    drawn = scale * np.linspace(-1.0, 1.0, 6)
+    asked = []
+    monkeypatch.setattr("numerics.gram.chi_square_excess", lambda d, lost, rng: asked.append((d, lost)) or drawn)
+    root = np.diag(Gram.draw(6, 1e6, np.random.default_rng(9)).factor_excess)
+    np.testing.assert_allclose(root * (2.0 + root), drawn, rtol=1e-14)
+    assert asked[0][0] == 1e6
+    np.testing.assert_array_equal(asked[0][1], np.arange(6))  # row i has d - i degrees of freedom
+
+
 def test_few_dimensions_make_a_singular_matrix():
     """At d = 3 < m = 8 the Gram matrix has rank three."""
     gram = Gram.draw(8, 3, np.random.default_rng(15))
@@ -85,7 +110,9 @@ def test_few_dimensions_make_a_singular_matrix():
 
 
 def test_initial_logits_are_the_factor_times_noise():
-    """S(0) = sigma Phi (I+L) Z (I+L)^T for the Z drawn, Phi V Theta_0 V^T where V exists, sigma Phi Z at G = I."""
+    """S(0) = sigma Phi (I+L) Z (I+L)^T for the Z drawn, Phi V Theta_0 V^T where V exists, sigma Phi Z at G
+    = I.
+    """
     task = reversal_task(3, vocabulary=9)
     noise = np.random.default_rng(16).normal(size=(9, 9))
     rng = SimpleNamespace(normal=lambda size: noise[: size[0], : size[1]])
@@ -106,7 +133,7 @@ def test_initial_logits_are_the_factor_times_noise():
 
 
 def test_impossible_gram_matrices_are_refused():
-    """Dimensions below one, infinite, or fractional below m; asymmetric or nan excess; a missing dimension."""
+    """Dimensions below one, infinite or fractional below m and an asymmetric or nan E raise ValueError."""
     rng = np.random.default_rng(19)
     for dimension in (0.5, np.inf, np.nan, 7.5):
         with pytest.raises(ValueError, match="embedding dimension"):

@@ -12,7 +12,9 @@ ROUNDING = 1e-13  # some 50 terms of order one, each rounded to 2^-53
 
 
 def test_kernels_are_those_of_explicit_embeddings(pair_context_task, multi_target_task, embeddings):
-    """K_in[:, A] C K_out, its rows and norm equal X X_A^T C V V^T and |X_A^T C V|_F, X = Phi V, shared features too."""
+    """K_in[:, A] C K_out, its rows and norm equal X X_A^T C V V^T and |X_A^T C V|_F, X = Phi V, shared
+    features too.
+    """
     for task in (pair_context_task, multi_target_task):
         size, rows = task.vocabulary_size, task.trained_contexts
         v = embeddings(size, 7, 20)
@@ -33,7 +35,9 @@ def test_kernels_are_those_of_explicit_embeddings(pair_context_task, multi_targe
 
 
 def test_identity_moves_trained_rows_alone():
-    """With G = I and one-token contexts the change of trained rows is C itself, that of others an exact zero."""
+    """With G = I and one-token contexts the change of trained rows is C itself, that of others an exact
+    zero.
+    """
     task = chain_of_thought_task(3)
     kernels = Kernels(task, Gram.identity(task.vocabulary_size))
     c = np.random.default_rng(22).normal(size=(task.trained_contexts, task.vocabulary_size))
@@ -45,7 +49,9 @@ def test_identity_moves_trained_rows_alone():
 
 
 def test_untrained_rows_keep_relative_accuracy_at_huge_dimension():
-    """At d = 1e30 an untrained row moves by E_qA C to 1e-13 of itself, though it is 1e-15 of the trained rows."""
+    """At d = 1e30 an untrained row moves by E_qA C to 1e-13 of itself, though it is 1e-15 of the trained
+    rows.
+    """
     task = reversal_task(4, vocabulary=12)
     gram = Gram.draw(12, 1e30, np.random.default_rng(23))
     kernels = Kernels(task, gram)
@@ -62,7 +68,7 @@ def test_untrained_rows_keep_relative_accuracy_at_huge_dimension():
 
 @pytest.mark.parametrize("dimension", [3, 6, 40])
 def test_interpolation_weights_are_the_pseudo_inverse(dimension, gram):
-    """W = K_AA^+ K_Aq by Cholesky or eigenvectors; K_AA W = K_Aq also where K_AA is singular (d < N)."""
+    """W = K_AA^+ K_Aq; K_AA W = K_Aq also where K_AA is singular (d < N)."""
     task = reversal_task(4, held_out=2, vocabulary=12)
     kernels = Kernels(task, gram(12, dimension, 25))
     within, cross = kernels.trained_kernel, kernels.cross_kernel
@@ -73,14 +79,17 @@ def test_interpolation_weights_are_the_pseudo_inverse(dimension, gram):
     expected = np.linalg.pinv(within, rcond=1e-12, hermitian=True) @ cross
     np.testing.assert_allclose(kernels.interpolation_weights, expected, rtol=0, atol=10 * tolerance)
     np.testing.assert_allclose(within @ kernels.interpolation_weights, cross, rtol=0, atol=10 * tolerance)
+    assert kernels.amplification == pytest.approx(kept.max() / kept.min(), rel=1e-9)
     if dimension < task.trained_contexts:
         assert kernels.condition_number == np.inf
     else:
         assert kernels.condition_number == pytest.approx(np.linalg.cond(within), rel=1e-9)
 
 
-def test_near_singular_kernels_use_the_pseudo_inverse():
-    """Two embeddings equal to 1e-9 make Cholesky useless; the weights still solve K_AA W = K_Aq to rounding."""
+def test_near_singular_kernels_keep_small_weights():
+    """Two embeddings equal to 1e-9 leave an eigenvalue below the cut-off; the weights stay small and still
+    solve K_AA W = K_Aq to rounding.
+    """
     task = reversal_task(3, vocabulary=9)
     v = np.random.default_rng(26).normal(size=(9, 30)) / np.sqrt(30)
     v[task.contexts[1][0]] = v[task.contexts[0][0]] * (1 + 1e-9)
@@ -109,7 +118,9 @@ def test_residual_is_targets_less_softmax(multi_target_task):
 
 
 def test_residual_keeps_relative_accuracy_late_in_training():
-    """A target ahead by 60 has residual (m-1) e^-60, not 1 - 1 = 0, and unseen tokens -e^-60; 1e-14 relative."""
+    """A target ahead by 60 has residual (m-1) e^-60, not 1 - 1 = 0, and unseen tokens -e^-60; 1e-14
+    relative.
+    """
     task = reversal_task(3, vocabulary=9)
     logits = np.zeros((task.trained_contexts, 9))
     logits[task.train_context, task.train_target] = 60.0

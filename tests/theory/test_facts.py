@@ -222,9 +222,7 @@ def test_chain_task_is_the_definition(facts: list[Fact]) -> None:
     """By entity, a ~> c is asked if and only if a, b, c differ, a -> b -> c is trained and a -> c is not."""
     given_pairs = {(f.subject, f.object) for f in facts if f.direction != "backward"}
     given_pairs |= {(f.object, f.subject) for f in facts if f.direction != "forward"}
-    chains = {
-        (a, c) for a, b in given_pairs for b2, c in given_pairs if b == b2 and len({a, b, c}) == 3
-    } - given_pairs
+    chains = {(a, c) for a, b in given_pairs for b2, c in given_pairs if b == b2 and len({a, b, c}) == 3} - given_pairs
     if chains:
         assert {(a, c) for a, c, _, _ in asked(chain_task_from_facts(facts))} == chains
     else:

@@ -84,3 +84,9 @@ def test_unfold_writes_out_nested_definitions() -> None:
     """Definitions inside definitions are unfolded, each with its own indices."""
     written = unfold(x[q] * x[k], {x: lambda index: y[index] + 1, y: lambda index: A[index, index]})
     assert written == (A[q, q] + 1) * (A[k, k] + 1)
+
+
+def test_circular_definitions_are_refused() -> None:
+    """A letter defined by itself raises instead of running on."""
+    with pytest.raises(RecursionError, match="circular"):
+        unfold(x[q], {x: lambda index: x[index] + 1})

@@ -117,9 +117,7 @@ def test_vocabulary_is_padded_to_its_size() -> None:
 
 def test_too_small_a_vocabulary() -> None:
     """One token fewer than a task uses is refused, with the number it needs."""
-    with pytest.raises(
-        TaskError, match=r"a vocabulary of 7 tokens is too small .* give --vocabulary 8 or more"
-    ):
+    with pytest.raises(TaskError, match=r"a vocabulary of 7 tokens is too small .* give --vocabulary 8 or more"):
         reversal_task(3, vocabulary=7)
     with pytest.raises(TaskError, match="give --vocabulary 8 or more"):
         chain_of_thought_task(2, vocabulary=7)
@@ -127,9 +125,7 @@ def test_too_small_a_vocabulary() -> None:
 
 def test_one_token_for_each_string() -> None:
     """A name that is entity, relation and extra token at once is one token."""
-    task = build_task(
-        "t", [Statement(("a",), "b", "a")], [Statement(("b",), "c", "b")], extra_tokens=("c", "d")
-    )
+    task = build_task("t", [Statement(("a",), "b", "a")], [Statement(("b",), "c", "b")], extra_tokens=("c", "d"))
     assert sorted(task.tokens) == ["a", "b", "c", "d"]
 
 
@@ -272,9 +268,7 @@ def test_features() -> None:
 # -- properties ----------------------------------------------------------------------------------------------
 NAMES = st.sampled_from("abcde")
 CONTEXTS = st.tuples(NAMES) | st.tuples(NAMES, st.sampled_from("rs"))
-STATEMENTS = st.builds(
-    Statement, CONTEXTS, NAMES, st.sampled_from("rs"), st.integers(1, 9).map(float), st.none()
-)
+STATEMENTS = st.builds(Statement, CONTEXTS, NAMES, st.sampled_from("rs"), st.integers(1, 9).map(float), st.none())
 
 
 @settings(deadline=None)

@@ -100,12 +100,7 @@ def test_table(read: Reader, suffix: str) -> None:
 @pytest.mark.parametrize("suffix", [".jsonl", ".ndjson"])
 def test_json_lines(read: Reader, suffix: str) -> None:
     """JSON lines give the same facts as a table of the same cells."""
-    text = (
-        json_line()
-        + "\n"
-        + json_line(object="c", direction="both", weight=3)
-        + json_line(object="d", direction="")
-    )
+    text = json_line() + "\n" + json_line(object="c", direction="both", weight=3) + json_line(object="d", direction="")
     assert read(text, f"facts{suffix}").facts == (
         Fact("a", "r", "b", "forward", 1.0, 1),
         Fact("a", "r", "c", "both", 3.0, 3),
@@ -168,16 +163,12 @@ def test_long_lists_in_notes_are_cut(read: Reader) -> None:
     assert read(HEADER + "a,r,b,,\n" * 1011).notes == (
         f"rows {ten} and 1,001 more give the same fact ('a', 'r', 'b'): it is kept once",
     )
-    assert read(HEADER + "a,r,b,,\n" * 10).notes == (
-        f"rows {ten} give the same fact ('a', 'r', 'b'): it is kept once",
-    )
+    assert read(HEADER + "a,r,b,,\n" * 10).notes == (f"rows {ten} give the same fact ('a', 'r', 'b'): it is kept once",)
 
 
 def test_similar_names_are_noted(read: Reader) -> None:
     """Names equal but for case, white space or invisible characters stay apart and are noted; no others."""
-    found = read(
-        HEADER + "New York,in,USA,,\nLos Angeles,in,usa,,\nnew  york,IN,Usa,,\nNewYor\u200bk,on,U.S.A.,,\n"
-    )
+    found = read(HEADER + "New York,in,USA,,\nLos Angeles,in,usa,,\nnew  york,IN,Usa,,\nNewYor\u200bk,on,U.S.A.,,\n")
     assert len(found.facts) == 4
     tail = "differ only in case, white space or invisible characters: they are read as different names"
     assert found.notes == (
@@ -250,10 +241,7 @@ def test_empty_file(read: Reader, content: bytes, name: str) -> None:
         *(
             pytest.param(
                 mark + HEADER.encode(codec),
-                [
-                    f"row 1: value '{shown}': expected UTF-8, the byte-order mark is that of {encoding}; "
-                    + SAVE
-                ],
+                [f"row 1: value '{shown}': expected UTF-8, the byte-order mark is that of {encoding}; " + SAVE],
                 id=codec,
             )
             for codec, mark, shown, encoding in [
@@ -265,10 +253,7 @@ def test_empty_file(read: Reader, content: bytes, name: str) -> None:
         ),
         pytest.param(
             "sub".encode("utf-16-le"),
-            [
-                "row 1: value 's\\x00u\\x00b\\x00': expected text, found NUL bytes (UTF-16, or not text at "
-                "all); " + SAVE
-            ],
+            ["row 1: value 's\\x00u\\x00b\\x00': expected text, found NUL bytes (UTF-16, or not text at all); " + SAVE],
             id="UTF-16 without a mark",
         ),
     ],
@@ -400,10 +385,8 @@ def test_header(read: Reader, text: str, expected: list[str]) -> None:
         pytest.param(
             "a,r,b,forwards,\na,r,c,2,x\n",
             [
-                "row 2: column direction: value 'forwards': expected forward, backward, both; "
-                "did you mean 'forward'?",
-                "row 3: column direction: value '2': expected forward, backward, both; "
-                "write one of these or delete it",
+                "row 2: column direction: value 'forwards': expected forward, backward, both; did you mean 'forward'?",
+                "row 3: column direction: value '2': expected forward, backward, both; write one of these or delete it",
                 f"row 3: column weight: value 'x': {WEIGHT}",
             ],
             id="unknown direction, two problems in one row",
@@ -411,8 +394,7 @@ def test_header(read: Reader, text: str, expected: list[str]) -> None:
         pytest.param(
             "a,r,b,both,2\na,r,c,,\na,r,b,forward,2\na,r,b,backward,3\na,r,b,both,2.0\n",
             [
-                "row 4: column direction: value 'forward': expected 'both' as in row 2, "
-                f"{SAME}; delete row 2 or row 4",
+                f"row 4: column direction: value 'forward': expected 'both' as in row 2, {SAME}; delete row 2 or row 4",
                 "row 5: column direction: value 'backward': expected 'both' as in row 2, "
                 f"{SAME}; delete row 2 or row 5",
                 f"row 5: column weight: value '3.0': expected 2.0 as in row 2, {SAME}; delete row 2 or row 5",
@@ -516,9 +498,7 @@ def test_long_digit_strings_cost_linear_time(read: Reader) -> None:
             for value, shown in [("2", "2"), (True, "true"), (None, "null"), ([1], "[...]")]
         ),
         *(
-            pytest.param(
-                json_line(weight=value), f"column weight: value '{shown}': {WEIGHT}", id=f"weight {shown}"
-            )
+            pytest.param(json_line(weight=value), f"column weight: value '{shown}': {WEIGHT}", id=f"weight {shown}")
             for value, shown in [
                 (0, "0"),
                 (-1.5, "-1.5"),
@@ -592,9 +572,7 @@ def test_file_name_is_escaped(tmp_path: Path) -> None:
 # -- linear work ---------------------------------------------------------------------------------------------
 def large_file(path: Path, rows: int) -> Path:
     """Distinct facts, repeats and similar names in fixed proportion."""
-    lines = (
-        f'"Person {i}",mother of,PERSON {i + 1 if i % 2 else i},both,{1 + i % 7}\n' for i in range(rows // 2)
-    )
+    lines = (f'"Person {i}",mother of,PERSON {i + 1 if i % 2 else i},both,{1 + i % 7}\n' for i in range(rows // 2))
     path.write_text(HEADER + "".join(line * 2 for line in lines), encoding="utf-8")
     return path
 
@@ -671,9 +649,7 @@ RECORDS = st.lists(
 NAMED_COLUMNS = ("subject", "relation", "object", "direction", "weight")
 
 
-def written(
-    records: list[Record], format_: str, columns: list[str], blank_lines: int, ascii_json: bool
-) -> list[str]:
+def written(records: list[Record], format_: str, columns: list[str], blank_lines: int, ascii_json: bool) -> list[str]:
     """The header if there is one, and the records, each with its line end and the blank lines after it."""
     rows: list[dict[str, object]] = [dict(zip(NAMED_COLUMNS, record, strict=True)) for record in records]
     for row in rows:  # the defaults are left out
@@ -681,8 +657,7 @@ def written(
         row["weight"] = "" if row["weight"] == 1 else row["weight"]
     if format_ == "jsonl":
         texts = [
-            json.dumps({c: row[c] for c in columns if row[c] != ""}, ensure_ascii=ascii_json) + "\n"
-            for row in rows
+            json.dumps({c: row[c] for c in columns if row[c] != ""}, ensure_ascii=ascii_json) + "\n" for row in rows
         ]
     else:
         texts = []

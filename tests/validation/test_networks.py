@@ -149,7 +149,7 @@ def test_bilinear_gradient_is_minus_va_f_r_v(task: Task) -> None:
 
 
 @pytest.mark.parametrize("task", small_tasks()[:3], ids=lambda task: task.name)
-@pytest.mark.parametrize("model", ["bilinear", "one-layer", "attention"])
+@pytest.mark.parametrize("model", ["bilinear", "transformer", "attention"])
 def test_one_descent_step_moves_logits_by_the_kernels(model: str, task: Task) -> None:
     """One full-batch step changes the logits by lr K_in[:, A] F R K_out exactly, in all three models.
 

@@ -35,16 +35,12 @@ def weighted_task() -> Task:
     return build_task("weighted", statements, [Statement(("b",), "a", "<-")], vocabulary=9)
 
 
-def settings(
-    optimizer: str, batch: str, steps: int = 60, rate: float = 0.5, **more: object
-) -> TrainingSettings:
+def settings(optimizer: str, batch: str, steps: int = 60, rate: float = 0.5, **more: object) -> TrainingSettings:
     order = "reshuffled" if batch == "one" else "cyclic"
     return TrainingSettings(optimizer, rate, steps, batch, **({"order": order} | more))
 
 
-def trained(
-    network: Network, task: Task, how: TrainingSettings, seeds: list[int] = SEEDS, **more
-) -> TrainingRun:
+def trained(network: Network, task: Task, how: TrainingSettings, seeds: list[int] = SEEDS, **more) -> TrainingRun:
     return train(network, task, how, seeds, np.array([0, how.steps // 2, how.steps]), **more)
 
 
@@ -98,9 +94,7 @@ def test_adam_breaks_the_interpolation(optimizer: str) -> None:
 # -- the steps themselves --
 
 
-def descent_in_numpy(
-    task: Task, how: TrainingSettings, K: np.ndarray, S_0: np.ndarray, seed: int
-) -> np.ndarray:
+def descent_in_numpy(task: Task, how: TrainingSettings, K: np.ndarray, S_0: np.ndarray, seed: int) -> np.ndarray:
     """Logits (m, m) after descent in logit space: V <- beta V + K_A F R K - decay S, then S <- S + lr V.
 
     K (m, m) is both kernels; context a must be token a.
@@ -128,7 +122,7 @@ def task_of_first_tokens() -> Task:
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize(("optimizer", "batch"), SPAN_OF_GRADIENTS)
 def test_training_is_descent_in_logit_space(optimizer: str, batch: str, decay: float) -> None:
-    """Every seed follows the recursion of logits with K = G (K = I for one layer), in its own order of visits.
+    """Every seed follows the recursion of logits with K = G (K = I for one layer), in its own order.
 
     A pair visited alone counts K w_k; weight decay enters the gradient, and so the velocity of momentum.
     """
@@ -168,16 +162,12 @@ def test_every_optimizer_learns_the_task(optimizer: str, batch: str) -> None:
     """Each optimiser lowers the training loss of every seed below a tenth of its start."""
     task = reversal_task(3)
     rate = 0.05 if optimizer.startswith("adam") else 0.3 if optimizer == "momentum" else 3.0
-    run = trained(
-        BilinearNetwork.gaussian(task, 24, 0.01, SEEDS), task, settings(optimizer, batch, 150, rate)
-    )
+    run = trained(BilinearNetwork.gaussian(task, 24, 0.01, SEEDS), task, settings(optimizer, batch, 150, rate))
     for trajectory in run.trajectories:
         assert trajectory.loss[-1] < trajectory.loss[0] / 10
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "reference"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
-)
+@pytest.mark.parametrize(("optimizer", "reference"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
 def test_adam_is_torchs_adam_with_the_decay_asked_for(optimizer: str, reference: type) -> None:
     """Ten full-batch steps equal torch's plain implementation on the same weights, weight decay included."""
     task = reversal_task(2)
@@ -213,9 +203,7 @@ def test_only_rows_of_trained_subjects_move(optimizer: str, batch: str) -> None:
 def test_attention_learns_when_two_tokens_compete_and_not_when_fixed() -> None:
     """With contexts of two tokens Z learns, unless attention is fixed: then it stays exactly zero."""
     rows = [(("a", "r"), "b"), (("b", "r"), "c"), (("c", "q"), "a")]
-    task = build_task(
-        "two tokens", [Statement(c, y, c[1]) for c, y in rows], [Statement(("a", "q"), "c", "q")]
-    )
+    task = build_task("two tokens", [Statement(c, y, c[1]) for c, y in rows], [Statement(("a", "q"), "c", "q")])
     free, fixed = OneLayerTransformer(task, seeds=1), OneLayerTransformer(task, seeds=1, fixed_attention=True)
     for network in (free, fixed):
         trained(network, task, settings("sgd", "one", rate=1.0), [0])
@@ -227,11 +215,7 @@ def test_attention_learns_when_two_tokens_compete_and_not_when_fixed() -> None:
 @pytest.mark.parametrize(
     ("optimizer", "batch", "order"),
     [("gd", "full", "cyclic"), ("momentum", "full", "cyclic")]
-    + [
-        (name, "one", order)
-        for name in ("sgd", "momentum")
-        for order in ("cyclic", "reshuffled", "replacement")
-    ],
+    + [(name, "one", order) for name in ("sgd", "momentum") for order in ("cyclic", "reshuffled", "replacement")],
 )
 def test_unseen_targets_never_exceed_one_in_m(optimizer: str, batch: str, order: str, rate: float) -> None:
     """From zero start a token that was never a target of its row keeps p <= 1/M, at any step size and order.
@@ -291,9 +275,7 @@ def test_training_the_value_matrix_is_the_bilinear_model(optimizer: str, batch: 
     np.testing.assert_allclose(runs[1], runs[0], atol=60 * 10 * 1e-15)  # 60 steps on logits of O(10)
 
 
-@pytest.mark.parametrize(
-    "trainable", [{"W_V"}, {"W_Q"}, {"W_K"}, {"U"}, {"W_V", "W_Q"}, {"U", "W_V", "W_Q", "W_K"}]
-)
+@pytest.mark.parametrize("trainable", [{"W_V"}, {"W_Q"}, {"W_K"}, {"U"}, {"W_V", "W_Q"}, {"U", "W_V", "W_Q", "W_K"}])
 def test_exactly_the_named_weights_move(trainable: set[str]) -> None:
     """Where two tokens compete for attention every trainable weight moves, and no other does."""
     rows = [(("a", "r"), "b"), (("b", "r"), "c"), (("c", "q"), "a")]
@@ -313,7 +295,7 @@ def test_exactly_the_named_weights_move(trainable: set[str]) -> None:
 
 
 @pytest.mark.parametrize(("optimizer", "batch"), EVERY_OPTIMIZER)
-@pytest.mark.parametrize("model", ["bilinear", "one-layer"])
+@pytest.mark.parametrize("model", ["bilinear", "transformer"])
 def test_seeds_do_not_depend_on_their_company(model: str, optimizer: str, batch: str) -> None:
     """A seed trained among others and alone reaches the same logits, to the rounding of another kernel."""
     task = weighted_task()
@@ -359,9 +341,7 @@ def test_a_run_records_what_the_network_says() -> None:
     assert np.array_equal(run.logits_recorded[1], again.final_logits)
     trajectory, p = run.trajectories[1], softmax(run.logits_recorded[:, 1], axis=-1)
     assert (trajectory.source, trajectory.model, trajectory.dimension) == ("training", "bilinear", 8)
-    np.testing.assert_allclose(
-        trajectory.loss, -np.log(p[:, task.train_context, task.train_target]).mean(axis=1)
-    )
+    np.testing.assert_allclose(trajectory.loss, -np.log(p[:, task.train_context, task.train_target]).mean(axis=1))
     query = task.queries[0]
     np.testing.assert_allclose(trajectory.reversal_loss, -np.log(p[:, query.context, query.answers[0]]))
     change = run.logits_recorded[:, 1, query.context] - run.initial_logits[1, query.context]
@@ -425,6 +405,30 @@ def test_progress_is_reported_and_an_interrupt_passes_through(monkeypatch: pytes
         trained(OneLayerTransformer(task, 3), task, how, progress=interrupt)
 
 
+def test_small_networks_train_on_one_thread_and_give_the_others_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small network runs on one thread, a large one on those set, and an interrupt leaves these."""
+    task = reversal_task(2)
+    used: list[int] = []
+
+    def look(done: int, total: int) -> None:
+        used.append(torch.get_num_threads())
+        if done == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "PROGRESS_INTERVAL", -1.0)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for fewest in (training.FEWEST_WEIGHTS_FOR_THREADS, 1):
+            monkeypatch.setattr(training, "FEWEST_WEIGHTS_FOR_THREADS", fewest)
+            with pytest.raises(KeyboardInterrupt):
+                trained(OneLayerTransformer(task, 3), task, settings("sgd", "one", 10), progress=look)
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert used == 6 * [1] + 6 * [2]
+
+
 # -- refusals --
 
 
@@ -467,16 +471,12 @@ def test_divergence_is_named() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-@pytest.mark.parametrize(
-    ("kind", "dimension"), [("bilinear", 200), ("one-layer", None), ("one-layer attention", 200)]
-)
+@pytest.mark.parametrize(("kind", "dimension"), [("bilinear", 200), ("transformer", None), ("attention", 200)])
 def test_the_memory_estimate_covers_the_tensors(kind: str, dimension: int | None, optimizer: str) -> None:
     """Bytes are between those of parameters, gradients and optimiser buffers, and three times those."""
     task, seeds = reversal_task(20, vocabulary=150), 3
-    matrices = {"bilinear": 1, "one-layer": 2, "one-layer attention": 3}[kind]
-    dense = (
-        1 if optimizer == "sgd" and kind == "one-layer" else 2 + {"momentum": 1, "adam": 2}.get(optimizer, 0)
-    )
+    matrices = {"bilinear": 1, "transformer": 2, "attention": 3}[kind]
+    dense = 1 if optimizer == "sgd" and kind == "transformer" else 2 + {"momentum": 1, "adam": 2}.get(optimizer, 0)
     least = 8 * seeds * matrices * (dimension or 150) ** 2 * dense
     estimate = estimate_training(task, kind, dimension, settings(optimizer, "one"), seeds)
     assert least < estimate.bytes < 3 * least
@@ -489,9 +489,7 @@ def test_the_time_estimate_grows_with_the_work(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(training, "_multiply_rate", lambda: 1e10)
     task = reversal_task(20)
 
-    def seconds(
-        d: int = 1000, optimizer: str = "sgd", batch: str = "one", steps: int = 10, seeds: int = 2
-    ) -> float:
+    def seconds(d: int = 1000, optimizer: str = "sgd", batch: str = "one", steps: int = 10, seeds: int = 2) -> float:
         return estimate_training(task, "bilinear", d, settings(optimizer, batch, steps), seeds).seconds
 
     assert seconds(steps=30) == pytest.approx(3 * seconds())
@@ -500,8 +498,8 @@ def test_the_time_estimate_grows_with_the_work(monkeypatch: pytest.MonkeyPatch) 
     assert seconds(optimizer="adam") > seconds(optimizer="momentum") * 0.8 > 0.8 * seconds()
     # 39 contexts x 4 x (d^2 + d m) multiplications and additions a seed, beside the passes over Theta
     assert seconds(batch="full", optimizer="gd") > 10 * 2 * 39 * 4 * (1000**2 + 1000 * 42) / 1e10
-    sparse = estimate_training(task, "one-layer", None, settings("sgd", "one", 10), 2)
-    dense = estimate_training(task, "one-layer", None, settings("momentum", "one", 10), 2)
+    sparse = estimate_training(task, "transformer", None, settings("sgd", "one", 10), 2)
+    dense = estimate_training(task, "transformer", None, settings("momentum", "one", 10), 2)
     assert sparse.seconds < dense.seconds
     assert sparse.bytes < dense.bytes
 
