@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from numerics.stiff import MILD_STIFFNESS, stiffness
+from theory.errors import BadInput
 from theory.task import Task
 
 # Refuse above this many bytes unless the caller allows more: half of a common machine's 16 GiB.
@@ -31,7 +33,7 @@ class Estimate:
     bytes: float
 
 
-class TooLarge(Exception):
+class TooLarge(BadInput):
     """An integration that was refused; `estimate` holds both numbers."""
 
     def __init__(self, estimate: Estimate, limit: float) -> None:
@@ -43,11 +45,12 @@ class TooLarge(Exception):
         self.estimate = estimate
 
 
-def estimate_flow(task: Task, coupled: bool) -> Estimate:
-    """The cost of `integrate_flow` from the counts above; `coupled` where G is not the identity."""
+def estimate_flow(task: Task, time: float, coupled: bool) -> Estimate:
+    """The cost of `integrate_flow` to `time` from the counts above; `coupled` where G is not the identity."""
     rows, size = task.trained_contexts, task.vocabulary_size
-    arrays = ARRAYS_EXPLICIT if task.single_target else ARRAYS_STIFF
-    evaluations = EVALUATIONS_EXPLICIT if task.single_target else EVALUATIONS_STIFF
+    explicit = stiffness(task, time) <= MILD_STIFFNESS
+    arrays = ARRAYS_EXPLICIT if explicit else ARRAYS_STIFF
+    evaluations = EVALUATIONS_EXPLICIT if explicit else EVALUATIONS_STIFF
     # S_A = K_AA C K_out, and the norm of the defect applies both kernels again on some of the evaluations
     products = 2.0 * (rows * rows * size + rows * size * size) if coupled else 0.0
     seconds = evaluations * (

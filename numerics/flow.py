@@ -16,7 +16,7 @@ from numerics.kernels import Kernels
 from numerics.logit_flow import LogitFlow
 from numerics.observables import observe, trajectory_of
 from numerics.piecewise import Piece, explicit_pieces
-from numerics.stiff import stiff_flow_pieces
+from numerics.stiff import MILD_STIFFNESS, stiff_flow_pieces, stiffness
 from numerics.trajectory import ErrorBound, Trajectory
 from theory.task import Task
 
@@ -26,7 +26,7 @@ ABSOLUTE_SHARE = 1e-3
 
 NUMERICAL_REASON = "convexity of the loss; Gauss-Legendre quadrature of the defect of every DOP853 step"
 STIFF_REASON = (
-    "convexity of the loss; quadrature of the defect of every BDF step. Several targets: an inner "
+    "convexity of the loss; quadrature of the defect of every step. Several targets: an inner "
     "equilibrium turns a solver error e into a defect of (1 + t) e, so this bound grows like t times the "
     "tolerance; the true error does not"
 )
@@ -49,7 +49,7 @@ def integrate_flow(
     estimate exceeds `byte_limit`, IntegrationError when a solver gives up, ValueError on times that do not
     increase from 0 or later and on a certified flow with several targets.
     """
-    estimate = estimate_flow(task, coupled=not gram.is_identity)
+    estimate = estimate_flow(task, float(np.max(time, initial=0.0)), coupled=not gram.is_identity)
     if estimate.bytes > byte_limit:
         raise TooLarge(estimate, byte_limit)
     flow = LogitFlow(Kernels(task, gram), initial_logits)
@@ -90,7 +90,7 @@ def flow_states(
 def flow_pieces(flow: LogitFlow, end: float, relative_tolerance: float) -> Iterator[Piece]:
     """The solution C (N, m) from C = 0 in tau = log(1 + t) up to tau = `end`, step by step."""
     absolute_tolerance = ABSOLUTE_SHARE * relative_tolerance
-    if flow.kernels.task.single_target:
+    if stiffness(flow.kernels.task, float(np.expm1(end))) <= MILD_STIFFNESS:
         return explicit_pieces(
             flow.log_time_velocity,
             np.zeros(flow.shape),

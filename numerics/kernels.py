@@ -85,11 +85,38 @@ class Kernels:
             return np.inf
         return float(eigenvalue[-1] / eigenvalue[0])
 
+    def nonexpansive_step(self, full_batch: bool) -> float:
+        """The largest step of gradient descent that never moves two parameters apart, from the loss's convexity.
+
+        The cross-entropy of one row is convex with curvature at most 1/2 in its logits, so a full batch may step up to
+        4 / (lambda_max(F^1/2 K_AA F^1/2) lambda_max(K_out)), a batch of one (weight K w_k) up to the smallest
+        4 / (K w_k K_aa lambda_max(K_out)). Above it rounding may grow exponentially. Not for momentum.
+        """
+        task = self.task
+        spread = 1.0 if self.gram.is_identity else 1.0 + float(eigvalsh(self.gram.excess)[-1])
+        if full_batch:
+            root = np.sqrt(task.context_weight)
+            steepest = float(eigvalsh(root[:, None] * self.trained_kernel * root)[-1])
+        else:
+            length = np.diag(self.trained_kernel)[task.train_context]
+            steepest = float((len(task.train_weight) * task.train_weight * length).max())
+        return 4.0 / (steepest * spread)
+
     @cached_property
     def amplification(self) -> float:
         """What the pseudo-inverse multiplies rounding by: largest over smallest kept eigenvalue of K_AA."""
         eigenvalue = eigvalsh(self.trained_kernel)
         return float(eigenvalue[-1] / eigenvalue[eigenvalue > self._cut_off(eigenvalue[-1])][0])
+
+    @cached_property
+    def distance_from_span(self) -> np.ndarray:
+        """|v_q - V_A^T w_q| for every untrained context: how far its feature lies outside the trained ones' span.
+
+        Zero where the interpolation law holds for any parameters whatever, and so says nothing about an optimiser.
+        """
+        features = self.task.features[self.task.trained_contexts :].toarray()
+        square = (features**2).sum(axis=1) + ((features @ self.gram.excess) * features).sum(axis=1)
+        return np.sqrt(np.maximum(square - (self.interpolation_weights * self.cross_kernel).sum(axis=0), 0.0))
 
     @cached_property
     def interpolation_weights(self) -> np.ndarray:

@@ -13,12 +13,26 @@ from sksundae.cvode import CVODE, CVODEJacTimes, CVODEPrecond, CVODEResult
 
 from numerics.logit_flow import LogitFlow
 from numerics.piecewise import IntegrationError, Piece
+from theory.task import Task
 
 # BDF's own interpolant has the order of the step, at most five.
 BDF_DEGREE = 5
 
 # Krylov vectors for GMRES: the preconditioned matrix differs from I by the coherence of the embeddings alone.
 KRYLOV_DIMENSION = 40
+
+
+# Up to this relaxation rate in tau, DOP853 (stable to about |rate x step| = 6) takes at most some hundred steps more
+# and beats the hundreds of Newton-Krylov steps.
+MILD_STIFFNESS = 300.0
+
+
+def stiffness(task: Task, time: float) -> float:
+    """(1 + t) max f_a over contexts with several targets: the rate in tau = log(1 + t) at which an inner equilibrium
+    relaxes, up to a factor of order one. Zero for single-target tasks, whose flow is smooth in tau.
+    """
+    several = task.target_count > 1
+    return (1.0 + time) * float(task.context_weight[several].max(initial=0.0))
 
 
 def implicit_pieces(

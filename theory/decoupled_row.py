@@ -219,7 +219,7 @@ def derive_late_time() -> Derivation:
     """t (1 - s p_b) -> s (m-s) / (m f): the training loss of a row falls like 1/t."""
     # along the solution w = s e^z / r, and the implicit integral gives t as a function of w
     at = (r * omega + r * (log(omega) + log(r / s)) - s) * s / (share * (s + r))
-    missing = 1 / (1 + omega)
+    together = s * target_probability(log(omega) + log(r / s))
     return Derivation(
         "late-time",
         "Late times of the decoupled row",
@@ -230,7 +230,7 @@ def derive_late_time() -> Derivation:
             *derive_closed_form().steps,
             Step(
                 "the probability of all targets together is omega / (1 + omega)",
-                _identity(s * target_probability(log(omega) + log(r / s)), omega / (1 + omega)),
+                _identity(together, omega / (1 + omega)),
             ),
             Step(
                 "t as a function of omega, from the implicit integral",
@@ -238,7 +238,7 @@ def derive_late_time() -> Derivation:
             ),
             Step(
                 "limit of t (1 - s p_b) as omega grows without bound",
-                _identity(limit(expand_log(at * missing), omega, oo), s * r / (share * (s + r))),
+                _identity(limit(expand_log(at * simplify(1 - together)), omega, oo), s * r / (share * (s + r))),
             ),
         ),
     )

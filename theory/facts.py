@@ -97,9 +97,8 @@ def chain_task_from_facts(facts: Sequence[Fact], context: ContextKind = "entity"
     for first in statements:
         source = first.context[0]
         for second in following.get(first.target, ()):
-            if second.target == source or first.target in (source, second.target):
-                continue
-            if (source, second.target) in pairs:
+            # a chain through a self-fact ends where its row already leads, and so counts as trained
+            if second.target == source or (source, second.target) in pairs:
                 continue
             relation = f"{first.relation} then {second.relation}"
             names = (source,) if context == "entity" else (source, relation)

@@ -64,7 +64,8 @@ def derive_first_order() -> Derivation:
         "Reverse row to first order in the coherence",
         REFERENCE,
         ASSUMPTIONS,
-        statement=r"S_q(t) = S_q(0) + w_q^{\top} \left(S_A(t) - S_A(0)\right)_{\text{decoupled}} + O(1/d)",
+        statement=r"S_q(t) = S_q(0) + w_q^{\top} \left(S_A(t) - S_A(0)\right)_{\text{decoupled}} + O(1/d)"
+        r" \quad \text{for every fixed } t",
         steps=(
             *derive_interpolation().steps,
             Step(

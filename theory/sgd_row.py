@@ -126,10 +126,8 @@ def derive_sandwich() -> Derivation:
         statement=r"0 \le h_k - h(\eta k) \le \frac{\eta}{M} \quad \text{for every } k \ge 0,\ \eta > 0",
         steps=(
             *derive_recursion().steps,
-            Step(
-                "the flow reaches h at time g(h): g'(h) phi(h) = 1, g(0) = 0",
-                _identity(clock(h).diff(h) * phi(h) + clock(Integer(0)), Integer(1)),
-            ),
+            Step("the flow starts at h = 0: g(0) = 0", _identity(clock(Integer(0)), Integer(0))),
+            Step("the flow reaches h at time g(h): g'(h) phi(h) = 1", _identity(clock(h).diff(h) * phi(h), Integer(1))),
             Step("the first visit: h_1 = eta phi(0) = eta/M", _identity(eta * phi(Integer(0)), eta / m)),
             Step("phi decreases", _nonnegative(-phi(h).diff(h), h)),
             Step("e^z - 1 - z >= 0", _nonnegative(exp(z) - 1 - z, z)),

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from sympy import (
+    Dummy,
     Eq,
     Expr,
     Function,
@@ -172,7 +173,7 @@ def prove_nonnegative(expr: Expr, variable: Symbol, depth: int = 3) -> str | Non
         raise ValueError(f"{variable} must be declared nonnegative")
     # a positive integer n as 1 + n' with n' >= 0, so that SymPy sees the sign of n - 1
     shifted = {
-        n: 1 + Symbol(f"{n}'", integer=True, nonnegative=True)
+        n: 1 + Dummy(f"{n}'", integer=True, nonnegative=True)
         for n in expr.free_symbols
         if n.is_integer and n.is_positive
     }

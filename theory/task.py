@@ -15,8 +15,10 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
+from theory.errors import BadInput
 
-class TaskError(ValueError):
+
+class TaskError(BadInput):
     """A task that cannot be built: the message says what was expected, what came and what to do."""
 
 

@@ -28,7 +28,8 @@ i, q, j, k, n = symbols("i q j k n", integer=True)  # tokens (token axis of size
 tau, sigma, rho = symbols("tau sigma rho", integer=True)  # context positions
 first = Symbol("x_1", integer=True)  # the context token of a sequence of length three
 
-X, Y, z, g, y = IndexedBase("X"), IndexedBase("Y"), IndexedBase("z"), IndexedBase("g"), IndexedBase("y")
+X, Y, z, g = IndexedBase("X"), IndexedBase("Y"), IndexedBase("z"), IndexedBase("g")
+y = IndexedBase("y", shape=(m,))
 u, b, prob, normed = IndexedBase("u"), IndexedBase("b"), IndexedBase("p"), IndexedBase(r"\bar{u}")
 
 Definitions = dict[IndexedBase, Callable[..., Expr]]
@@ -212,6 +213,8 @@ def derive_z_gradient() -> Derivation:
                 _identity(z_chain_rule(n), z_gradient(n), ATTENDED),
             ),
         ),
+        statement=r"\frac{dZ}{dt} = \eta_Z\, x_T (x_{T+1} - p)^{\top} Y^{\top} "
+        r"\frac{P_{\perp}}{|X^{\top} b|_2} X^{\top} \operatorname{diag}(b) X",
     )
 
 
@@ -288,7 +291,7 @@ def derive_one_flow() -> Derivation:
         "one-flow",
         "The one-layer transformer is the bilinear flow with G = I",
         REFERENCE,
-        (*RANGES, "contexts are single tokens, numbered like them"),
+        (*RANGES, "contexts are single tokens, numbered like them; c is one of the N trained, no other row is pulled"),
         (
             *derive_y_gradient().steps,
             *derive_z_stays_zero().steps[-2:],

@@ -12,7 +12,7 @@ from sympy import Expr, IndexedBase, Integer, Symbol, exp, symbols
 
 from theory.bilinear import ROW
 from theory.derivation import Derivation, FalseTwin, Law, Step
-from theory.notation import R, a, bhat, draw_bilinear, ell, j, k, m, over_tokens, x
+from theory.notation import N, R, a, bhat, draw_bilinear, ell, j, k, m, over_tokens, x
 from theory.statement import Identity, IndexedSums, Inequality, Instance
 
 REFERENCE = "this project; Theorems 3 and 4 of arXiv 2405.04669"
@@ -23,7 +23,7 @@ ASSUMPTIONS = (
     "the token is never a target of the row: its entry of every bhat is zero",
 )
 
-velocity = IndexedBase("velocity")
+velocity = IndexedBase("velocity", shape=(N, m))
 eta, beta, weight = symbols("eta beta c", nonnegative=True)
 probability = Symbol("p", nonnegative=True)
 speed, depth, excess = symbols("speed depth excess", nonnegative=True)  # -velocity, -logit, sum exp S - M

@@ -3,13 +3,14 @@
 """
 
 import json
+import os
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,12 +18,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from typer.exceptions import TyperException
 
 import theory
-from numerics.estimate import TooLarge
-from theory.task import TaskError
-from validation.fact_file import FactFileError
-from validation.present import OutputError, check_folder, show, write_folder
+from theory.errors import BadInput
 from validation.settings import SettingsError, VerifySettings
-from validation.training import TrainingDiverged
 
 BAD_INPUT, OUR_ERROR, INTERRUPTED = 2, 3, 130
 
@@ -41,42 +38,53 @@ def show_version() -> None:
     typer.echo(theory.__version__)
 
 
+def _setting(name: str, text: str, kind: str = "") -> Any:
+    """An option that the settings parse and check, so that every problem is found at once and named alike.
+
+    The default shown is the settings' own.
+    """
+    default = VerifySettings.model_fields[name].default
+    shown = text if default is None else f"{text} [default: {default:g}]" if kind else f"{text} [default: {default}]"
+    return typer.Option(help=shown, metavar=kind or "NAME", show_default=False)
+
+
 @app.command()
 def verify(
     facts: Annotated[
         Path | None,
         typer.Argument(
-            help="CSV, TSV or JSON lines: subject, relation, object[, direction, "
-            "weight]. Without it a built-in task is used."
+            help="CSV, TSV or JSON lines: subject, relation, object[, direction, weight]. Without it a built-in task.",
+            show_default=False,
         ),
     ] = None,
-    task: Annotated[str, typer.Option(help="reversal | chain-of-thought")] = "reversal",
-    pairs: Annotated[int, typer.Option(help="Built-in task: number of pairs, or of chains.")] = 10,
-    held_out: Annotated[int, typer.Option(help="Built-in reversal task: pairs trained in one direction only.")] = 1,
-    vocabulary: Annotated[
-        int | None, typer.Option(help="Built-in task: vocabulary size, unused tokens included.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="bilinear | transformer | all")] = "all",
-    dimension: Annotated[float, typer.Option(help="Embedding dimension of the prediction; 1e14 and the like.")] = 1e8,
+    task: Annotated[str | None, _setting("task", "reversal | chain-of-thought")] = None,
+    pairs: Annotated[str | None, _setting("pairs", "Built-in task: pairs, or chains.", "N")] = None,
+    held_out: Annotated[str | None, _setting("held_out", "Built-in: pairs trained one way only.", "N")] = None,
+    vocabulary: Annotated[str | None, _setting("vocabulary", "Built-in: size, unused tokens included.", "N")] = None,
+    model: Annotated[str | None, _setting("model", "bilinear | transformer | all")] = None,
+    dimension: Annotated[str | None, _setting("dimension", "Embedding dimension of the prediction.", "X")] = None,
     train_dimension: Annotated[
-        int | None,
-        typer.Option(help="Embedding dimension of real training [default: smallest power of two >= 4 N, from 256]."),
+        str | None, _setting("train_dimension", "Of real training [default: power of two >= 4 N, from 256].", "N")
     ] = None,
-    init_scale: Annotated[float, typer.Option(help="Standard deviation of the entries of Theta at the start.")] = 0.01,
-    time: Annotated[float | None, typer.Option(help="Flow time of the prediction [default: 50 N].")] = None,
-    training_time: Annotated[float | None, typer.Option(help="Flow time of real training [default: 10 N].")] = None,
-    train_pairs: Annotated[int, typer.Option(help="Real training sees at most this many trained pairs.")] = 512,
-    learning_rate: Annotated[float | None, typer.Option(help="Step size [default: by optimizer].")] = None,
-    optimizer: Annotated[str, typer.Option(help="gd | sgd | momentum | adam")] = "sgd",
-    order: Annotated[str, typer.Option(help="Order of visits: cyclic | reshuffled | replacement")] = "reshuffled",
-    context: Annotated[str, typer.Option(help="entity | entity+relation")] = "entity",
-    seeds: Annotated[int, typer.Option(help="How many seeds, side by side.")] = 3,
-    seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
+    init_scale: Annotated[str | None, _setting("init_scale", "Standard deviation of Theta at the start.", "X")] = None,
+    time: Annotated[str | None, _setting("time", "Flow time of the prediction [default: 50 N].", "X")] = None,
+    training_time: Annotated[
+        str | None, _setting("training_time", "Flow time of real training [default: 10 N].", "X")
+    ] = None,
+    train_pairs: Annotated[str | None, _setting("train_pairs", "Real training sees at most so many.", "N")] = None,
+    learning_rate: Annotated[str | None, _setting("learning_rate", "Step size [default: by optimizer].", "X")] = None,
+    optimizer: Annotated[str | None, _setting("optimizer", "gd | sgd | momentum | adam")] = None,
+    order: Annotated[str | None, _setting("order", "cyclic | reshuffled | replacement")] = None,
+    context: Annotated[str | None, _setting("context", "entity | entity+relation")] = None,
+    seeds: Annotated[str | None, _setting("seeds", "How many seeds, side by side.", "N")] = None,
+    seed: Annotated[str | None, _setting("seed", "The first seed.", "N")] = None,
     limit_memory: Annotated[
-        str | None, typer.Option(help="Refuse above this, such as 4GiB [default: the machine].")
+        str | None, typer.Option(help="Refuse above this, such as 4GiB [default: the machine's].", metavar="SIZE")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
-    output: Annotated[Path | None, typer.Option(help="Also write JSON, CSV and pictures into this new folder.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Also write JSON, CSV and pictures into this new folder.", show_default=False)
+    ] = None,
 ) -> None:
     """Derive every law, integrate it, train real networks, compare, and judge claim by claim.
 
@@ -88,27 +96,35 @@ def verify(
 
       reversal verify examples/chains.csv --task chain-of-thought --seeds 5 --output chains-report
     """
-    from validation.verify import TooExpensive
-    from validation.verify import verify as run_verify
-
-    options = {k: v for k, v in locals().items() if k in VerifySettings.model_fields}
-    with friendly_errors(
-        (FactFileError, TaskError, SettingsError, OutputError, TooExpensive, TooLarge, TrainingDiverged)
-    ):
+    # torch, SymPy and Matplotlib take seconds to load: not for --help, a misspelt option or a bad setting
+    options = {k: v for k, v in locals().items() if k in VerifySettings.model_fields and v is not None}
+    with friendly_errors():
         settings = VerifySettings.checked(**options)
         limit = None if limit_memory is None else memory_size(limit_memory)
+        from validation.present import check_folder, report_text, write_folder
+        from validation.verify import verify as run_verify
+
         if output is not None:
             check_folder(output)
-        with progress_display() as tell:
-            result = run_verify(settings, tell, limit)
-        if output is not None:
-            write_folder(result, output)
+        with progress_display() as (announce, tell):
+            result = run_verify(settings, tell, limit, announce)
+        document = result.as_dict() if as_json or output is not None else {}
         if as_json:
-            json.dump(result.as_dict(), sys.stdout, ensure_ascii=False, allow_nan=False)
-            sys.stdout.write("\n")
+            print_out(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
         else:
-            show(result, Console(width=None if sys.stdout.isatty() else 130))
+            print_out(report_text(result, sys.stdout.isatty()))
+        if output is not None:
+            write_folder(result, document, output)
     raise typer.Exit(0 if result.verdict in ("holds", "not applicable") else 1)
+
+
+def print_out(text: str) -> None:
+    """Write to standard output; a reader that has seen enough (`| head`) changes nothing about the exit code."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def memory_size(text: str) -> float:
@@ -121,43 +137,50 @@ def memory_size(text: str) -> float:
 
 
 @contextmanager
-def friendly_errors(expected: tuple[type[Exception], ...]) -> Iterator[None]:
+def friendly_errors() -> Iterator[None]:
     """Bad input is one clear message and exit code 2, never a traceback."""
     try:
         yield
-    except expected as error:
-        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+    except BadInput as error:
+        complain(str(error))
         raise typer.Exit(BAD_INPUT) from None
 
 
+def complain(message: str) -> None:
+    """One message on standard error, unwrapped, nothing in it read as markup."""
+    errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
-def progress_display() -> Iterator[Callable[[str, float], None]]:
-    """A progress bar on standard error with the stage and the time left; silent where nobody looks."""
+def progress_display() -> Iterator[tuple[Callable[[str], None], Callable[[str, float], None]]]:
+    """Two callbacks: one line before long work, and a bar with stage and time left where somebody looks."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         work = bar.add_task("starting", total=1.0)
-        yield lambda stage, part: bar.update(work, description=stage, completed=part)
+        yield (
+            lambda line: errors.print(line, highlight=False, soft_wrap=True),
+            lambda stage, part: bar.update(work, description=stage, completed=part),
+        )
 
 
 def main() -> None:
     """Run the command line; every way out has its exit code."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
     except typer.Exit as leaving:
-        sys.exit(leaving.exit_code)
+        code = leaving.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        errors.print("interrupted; nothing was written")
-        sys.exit(INTERRUPTED)
+        code = INTERRUPTED
     except TyperException as error:
-        errors.print(f"{error.format_message()} (try `reversal verify --help`)", style="red", markup=False)
-        sys.exit(BAD_INPUT)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        complain(f"{error.format_message()} (see reversal --help)")
+        code = BAD_INPUT
     except Exception:
         traceback.print_exc()
-        errors.print("this is an error of ours: please report the lines above", style="bold red")
-        sys.exit(OUR_ERROR)
+        complain("this is an error of ours: please report the lines above")
+        code = OUR_ERROR
+    if code == INTERRUPTED:
+        complain("interrupted; nothing was written")
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn, cast
 
+from theory.errors import BadInput
 from theory.facts import DIRECTIONS, Direction, Fact
 
 REQUIRED = ("subject", "relation", "object")
@@ -74,7 +75,7 @@ class Problem:
         return ": ".join([*parts, self.message])
 
 
-class FactFileError(ValueError):
+class FactFileError(BadInput):
     """A fact file that cannot be read. `problems` holds all of them by row; `str` lists the first ones."""
 
     def __init__(self, problems: list[Problem]) -> None:

@@ -38,7 +38,7 @@ def predict_transformer(task: Task, settings: VerifySettings) -> tuple[list[Seed
     if not task.one_token_contexts:
         # fixed uniform attention: contexts share features, rows are coupled and have no closed form
         start = np.zeros((len(task.contexts), task.vocabulary_size))
-        flow = integrate_flow(task, Gram.identity(task.vocabulary_size), start, time)
+        flow = integrate_flow(task, Gram.identity(task.vocabulary_size), start, time, byte_limit=np.inf)
         return [_alone(task, flow, settings)], [no_closed_form("transformer", task)]
     exact, flow = closed_form(task, time), decoupled_flow(task, time)
     error = flow.error_bound.parameters if flow.error_bound is not None else np.zeros(len(time))
@@ -54,7 +54,7 @@ def predict_bilinear(task: Task, settings: VerifySettings) -> tuple[list[SeededT
     """First-order law and flow of the bilinear model at the asked dimension, on one draw of the Gram matrix."""
     time = prediction_times(settings)
     gram, start = draw_instance(task, settings.dimension, settings.init_scale, settings.seed)
-    flow = integrate_flow(task, gram, start, time)
+    flow = integrate_flow(task, gram, start, time, byte_limit=np.inf)
     if not task.one_token_contexts:
         return [_alone(task, flow, settings)], [no_closed_form("bilinear", task)]
     law = first_order_law(task, gram, start, time)

@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from numerics.trajectory import Trajectory
+from theory.claim import Claim
+from theory.errors import BadInput
 from validation.result import SeededTrajectory, Verification
 
 VERDICT_STYLE = {"holds": "green", "fails": "bold red", "undecided": "yellow", "not applicable": "dim"}
@@ -30,7 +34,7 @@ SOURCE_STYLE: dict[str, dict[str, Any]] = {
 SHOWN_QUERIES = 12
 
 
-class OutputError(ValueError):
+class OutputError(BadInput):
     """An output folder that cannot be written; the message says why and what to do."""
 
 
@@ -40,6 +44,7 @@ def claims_table(result: Verification) -> Table:
     for name in ("claim", "verdict", "evidence"):
         table.add_column(name, no_wrap=name != "claim")
     table.add_column("measured", justify="right")
+    table.add_column("", no_wrap=True)
     table.add_column("bound", justify="right")
     ends = set(itertools.accumulate(count for _, count in result.stages))
     for number, claim in enumerate(result.claims, start=1):
@@ -95,19 +100,69 @@ def verdict_line(result: Verification) -> Text:
     return Text(f"{result.task.name}: {result.verdict} ({counts})", style=VERDICT_STYLE[result.verdict])
 
 
-def show(result: Verification, console: Console) -> None:
-    """Notes, claims, queries and the verdict."""
+def headlines(result: Verification) -> list[str]:
+    """One sentence for each trained model: what was learnt, what was not, and the index of the task's definition."""
+    lines = []
+    for group in filter(_has_training, result.groups()):
+        training = next(t for t in group if t.by_seed[0].source == "training").mean
+        where = "" if training.dimension is None else f", d = {training.dimension:g}"
+        line = (
+            f"{training.model}{where}, t = {training.time[-1]:g}: trained p = {_mean_p(training.train_log_probability)}"
+        )
+        if group[0].task.queries:
+            chance = 1 / group[0].task.vocabulary_size
+            line += (
+                f", held-out p = {_mean_p(training.query_log_probability)} (chance {chance:.3g}), "
+                f"index {asymmetry_index(training):.3f} (0 cursed, 1 lifted)"
+            )
+        lines.append(line)
+    return lines
+
+
+def _mean_p(log_probability: np.ndarray) -> str:
+    return f"{np.exp(log_probability[-1]).mean():.3g}"
+
+
+def asymmetry_index(trajectory: Trajectory) -> float:
+    """Mean log-odds gained by held-out answers over mean log-odds gained by trained targets, since t = 0."""
+
+    def gained(log_probability: np.ndarray) -> float:
+        log_odds = log_probability - np.log(-np.expm1(log_probability))
+        return float((log_odds[-1] - log_odds[0]).mean())
+
+    return gained(trajectory.query_log_probability) / gained(trajectory.train_log_probability)
+
+
+def report_text(result: Verification, terminal: bool) -> str:
+    """Notes, claims, queries, headlines and the verdict as text; coloured and as wide as the terminal if it is one."""
+    console = Console(force_terminal=terminal or None, width=None if terminal else 130)
+    with console.capture() as captured:
+        _print(result, console)
+    return captured.get()
+
+
+def _print(result: Verification, console: Console) -> None:
     task = result.task
     asked = sum(len(q.answers) for q in task.queries)
     console.print(
         f"{task.name}: {len(task.train_context)} trained pairs, {task.trained_contexts} contexts, {asked} held-out "
-        f"answers, {task.vocabulary_size} tokens"
+        f"answers, {task.vocabulary_size} tokens",
+        markup=False,
     )
     for note in result.notes:
         console.print(Text(f"note: {note}"))
     console.print(claims_table(result))
     console.print(queries_tables(result))
+    for line in headlines(result):
+        console.print(line, highlight=False)
     console.print(verdict_line(result))
+
+
+def _relation(claim: Claim) -> str:
+    """How the two numbers stand to each other."""
+    if claim.measured is None or claim.bound is None:
+        return ""
+    return "≤" if claim.measured <= claim.bound else ">"
 
 
 def _number(value: float | None) -> str:
@@ -115,18 +170,15 @@ def _number(value: float | None) -> str:
 
 
 # -- files --
-def write_folder(result: Verification, folder: Path) -> None:
+def write_folder(result: Verification, document: dict[str, Any], folder: Path) -> None:
     """`verify.json`, tables as CSV and the picture as SVG and PNG, in a new folder that appears complete.
 
-    Raises OutputError when the folder exists and is not empty, or cannot be made.
+    `document` is the result as JSON-ready fields. Raises OutputError when the folder exists and is not empty, or cannot
+    be made.
     """
     check_folder(folder)
+    draft = _draft_of(folder)
     try:
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
-    except OSError as error:
-        raise OutputError(f"--output {folder}: {error.strerror}; choose a folder that can be written") from None
-    try:
-        document = result.as_dict()
         (draft / "verify.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         _write_csv(draft / "claims.csv", document["claims"])
         _write_csv(draft / "queries.csv", map(_flat_query, document["queries"]))
@@ -152,6 +204,15 @@ def check_folder(folder: Path) -> None:
         raise OutputError(f"--output {folder}: exists and is not an empty folder; choose a new one")
     if not folder.absolute().parent.is_dir():
         raise OutputError(f"--output {folder}: the folder {folder.absolute().parent} does not exist; make it first")
+    _draft_of(folder).rmdir()
+
+
+def _draft_of(folder: Path) -> Path:
+    """A new empty folder beside `folder`, to be filled and renamed. Raises OutputError where none can be made."""
+    try:
+        return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
+    except OSError as error:
+        raise OutputError(f"--output {folder}: {error.strerror}; choose a folder that can be written") from None
 
 
 def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -204,7 +265,7 @@ def loss_figure(result: Verification) -> Figure:
                 r"$\log m$",
                 (1, level),
                 xycoords=("axes fraction", "data"),
-                xytext=(-4, 3),
+                xytext=(-4, 5),
                 textcoords="offset points",
                 ha="right",
                 fontsize=8,
@@ -213,6 +274,8 @@ def loss_figure(result: Verification) -> Figure:
             first = group[0].mean
             where = "" if first.dimension is None else f", d = {first.dimension:g}"
             axes.set(xscale="log", yscale="log", xlabel="time (step size x steps)", ylabel="loss")
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.yaxis.set_minor_formatter(NullFormatter())
             axes.set_title(f"{first.model}{where}", fontsize=10)
             axes.legend(fontsize=7, loc="lower left")
         return figure

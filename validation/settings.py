@@ -1,11 +1,13 @@
 """The settings of `reversal verify`, checked when built; every default that depends on the task is resolved here."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from numerics.order import Order
+from theory.errors import BadInput
 from theory.facts import ContextKind
 from theory.task import Task
 
@@ -21,12 +23,13 @@ FLOW_TIME_PER_CONTEXT = 50.0
 # Real training goes this far by default: p(target) has left 1/m by two orders of magnitude, in tens of epochs.
 TRAINING_TIME_PER_CONTEXT = 10.0
 
-# A batch of one moves its row by the step itself, a full batch by step x share: hence the factor N for `gd`. The
-# batch-one limit of convexity, 4 / (G_aa lambda_max(G)), is above 1 for embeddings of dimension 4 N and more.
-DEFAULT_STEP = {"sgd": 0.5, "momentum": 0.05, "adam": 0.01}
+# How far a default step moves the row that moves most, in units of its residual. Descent does not expand distances up
+# to 4 / (G_aa lambda_max(G)), above 1 for embeddings of dimension 4 N and more; heavy ball moves ten times its step.
+DEFAULT_MOVE = {"gd": 0.5, "sgd": 1.0, "momentum": 0.1}
+ADAM_STEP = 0.01
 
 
-class SettingsError(ValueError):
+class SettingsError(BadInput):
     """Settings that cannot be used; the message has one line per problem."""
 
 
@@ -60,9 +63,29 @@ class VerifySettings(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.facts is None and self.held_out > self.pairs:
-            raise ValueError(f"--held-out {self.held_out} exceeds --pairs {self.pairs}; hold out at most every pair")
+        problems = [f"--{name.replace('_', '-')} has no effect {reason}; leave it out" for name, reason in self._idle()]
+        if self.facts is None and self.task == "reversal" and self.held_out > self.pairs:
+            problems.append(f"--held-out {self.held_out} exceeds --pairs {self.pairs}; hold out at most every pair")
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
+
+    def _idle(self) -> Iterator[tuple[str, str]]:
+        """Options that were given and would be ignored, with the reason."""
+        rules = (
+            (self.facts is not None, ("pairs", "held_out", "vocabulary"), "on a fact file"),
+            (self.facts is None, ("context",), "on a built-in task, whose contexts are single tokens"),
+            (self.task == "chain-of-thought", ("held_out",), "on chains, which are all held out"),
+            (
+                self.optimizer in ("gd", "adam"),
+                ("order",),
+                f"with {self.optimizer}, which sees every pair in each step",
+            ),
+            (self.model == "transformer", ("dimension", "init_scale"), "on the transformer in token space"),
+        )
+        for applies, names, reason in rules:
+            if applies:
+                yield from ((name, reason) for name in names if name in self.model_fields_set)
 
     @classmethod
     def checked(cls, **values: object) -> "VerifySettings":
@@ -82,7 +105,11 @@ class VerifySettings(BaseModel):
         contexts = task.trained_contexts
         power = max(SMALLEST_TRAIN_DIMENSION, 1 << (4 * contexts - 1).bit_length())
         time = FLOW_TIME_PER_CONTEXT * contexts if self.time is None else self.time
-        step = contexts / 4 if self.optimizer == "gd" else DEFAULT_STEP[self.optimizer]
+        step = (
+            ADAM_STEP
+            if self.optimizer == "adam"
+            else DEFAULT_MOVE[self.optimizer] / largest_share(task, self.optimizer)
+        )
         return self.model_copy(
             update={
                 "train_dimension": power if self.train_dimension is None else self.train_dimension,
@@ -95,11 +122,18 @@ class VerifySettings(BaseModel):
         )
 
 
+def largest_share(task: Task, optimizer: str) -> float:
+    """How far a unit step moves a row at most, per unit of residual: f_a of a full batch, K w_k of a batch of one."""
+    if optimizer == "gd":
+        return float(task.context_weight.max())
+    return float(len(task.train_weight) * task.train_weight.max())
+
+
 def _line(problem: object) -> str:
     """One problem of pydantic's list as a line that names the option, what came and what was expected."""
     assert isinstance(problem, dict)
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not problem["loc"]:
         return message
-    option = "--" + str(problem["loc"][0]).replace("_", "-")
+    option = "FACTS" if problem["loc"][0] == "facts" else "--" + str(problem["loc"][0]).replace("_", "-")
     return f"{option} {problem['input']}: {message[0].lower()}{message[1:]}"

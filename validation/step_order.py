@@ -13,7 +13,7 @@ from numerics.flow import logits_along
 from numerics.order import Order
 from theory.claim import Claim
 from theory.task import Task
-from validation.compare import check_order
+from validation.compare import check_order, not_applicable
 from validation.instances import bilinear_instances
 from validation.training import Batch, Optimizer, Progress, TrainingSettings, train
 
@@ -42,8 +42,8 @@ SCHEDULES = (
     Schedule("full-batch", "gd", "cyclic", 1.0, ORDER_WINDOW, 1),
     Schedule("cyclic", "sgd", "cyclic", 1.0, ORDER_WINDOW, 1),
     Schedule("reshuffled", "sgd", "reshuffled", 1.0, ORDER_WINDOW, 16),
-    # root mean squares over 48 seeds scatter by 1/sqrt(2 * 48), the fit over a factor 8 of steps by a third of that
-    # over log 2: one standard error is 0.07, and three leave order one, 0.5 away, far outside
+    # bootstrapped over seeds (2 pairs, 6 tokens), the order fitted from root mean squares over 48 is 0.51 with standard
+    # error 0.035: the window leaves 5.6 of them, a false alarm in 5e7 runs, and order one far outside
     Schedule("replacement", "sgd", "replacement", 0.5, 0.21, 48),
 )
 
@@ -71,12 +71,29 @@ def distances(task: Task, schedule: Schedule, seed: int, steps: Sequence[float] 
     return found
 
 
+# Where targets of one row compete, the random part of reshuffling, of order 3/2 in the step, shows beside the order-one
+# part: the fit lies between the two, and only "at least one" is claimed.
+COMPETING = (1.25, 0.25 + ORDER_WINDOW)
+
+
 def step_order_claims(small: Task, seed: int, progress: Progress | None = None) -> list[Claim]:
     """One claim per schedule on a small task."""
     claims = []
     for done, schedule in enumerate(SCHEDULES):
         if progress is not None:
             progress(done, len(SCHEDULES))
-        measured = distances(small, schedule, seed)
-        claims.append(check_order(schedule.name, STEPS, measured, schedule.expected, schedule.window))
+        if schedule.name == "replacement" and len(small.train_context) == 1:
+            claims.append(
+                not_applicable(
+                    "step-size-order-replacement",
+                    "Distance to the flow against step size: order 0.5 (replacement)",
+                    r"\max_t |S_\eta(t) - S_{\text{flow}}(t)| \propto \eta^{0.5}",
+                    "this project",
+                    "one trained pair: sampling it is no noise",
+                )
+            )
+            continue
+        competing = schedule.name == "reshuffled" and not small.single_target
+        expected, window = COMPETING if competing else (schedule.expected, schedule.window)
+        claims.append(check_order(schedule.name, STEPS, distances(small, schedule, seed), expected, window))
     return claims

@@ -32,9 +32,8 @@ def trained(instances: Instances, settings: TrainingSettings, unseen: bool = Fal
     """The run, and the rounding tolerance of its logits."""
     record = np.array([0, settings.steps])
     run = train(instances.network, instances.task, settings, instances.seeds, record, track_unseen=unseen)
-    condition = max(k.amplification for k in instances.kernels())
     size = float(np.abs(run.final_logits).max())
-    return run, rounding_tolerance(settings.steps, instances.network.dimension, condition, size)
+    return run, rounding_tolerance(settings.steps, instances.network.dimension, instances.kernels(), size, solved=True)
 
 
 @given(data=st.data(), task=tasks, scale=initial_scales, settings=descents(), seed=seeds)

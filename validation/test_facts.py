@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from theory.task import Task
 from validation.instances import bilinear_instances, transformer_instances
-from validation.real_runs import claims_of, run
+from validation.real_runs import run
+from validation.run_claims import claims_of
 from validation.strategies import fact_tasks, seeds
 from validation.training import TrainingSettings
 

@@ -4,7 +4,7 @@ import pytest
 
 from theory.laws import derive_all, false_twins
 from validation.false_twins import TWINS, chain_run, small_run
-from validation.real_runs import claims_of
+from validation.run_claims import claims_of
 from validation.settings import VerifySettings
 from validation.verify import verify
 

@@ -1,5 +1,7 @@
 """Closed form, integrated flow, recursion and real training of one instance, side by side on one grid of times."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -11,7 +13,8 @@ from numerics.gram import Gram
 from theory.task import Task, reversal_task
 from validation.instances import Instances, attention_instances, bilinear_instances, transformer_instances
 from validation.prediction import predict_bilinear, predict_transformer
-from validation.real_runs import claims_of, run
+from validation.real_runs import run
+from validation.run_claims import claims_of
 from validation.settings import VerifySettings
 from validation.sgd_rows import sgd_row_claims
 from validation.step_order import SCHEDULES, STEPS, distances, step_order_claims
@@ -38,9 +41,16 @@ def make_instances(model: str, task: Task, dimension: int, scale: float, seed: i
 def test_training_equals_the_recursion(
     data: st.DataObject, model: str, task: Task, scale: float, settings: TrainingSettings, seed: int
 ) -> None:
-    """torch training and the recursion in logit space agree to rounding, for every model, task, optimiser and order."""
+    """torch training and the recursion in logit space agree to rounding, for any model, task, optimiser and order.
+
+    Steps stay where descent does not expand (for momentum, its effective step): above, rounding grows without bound.
+    """
     assume(len({len(context) for context in task.contexts}) == 1)
-    real = run(make_instances(model, task, data.draw(dimensions(task)), scale, seed), settings)
+    instances = make_instances(model, task, data.draw(dimensions(task)), scale, seed)
+    limit = min(k.nonexpansive_step(settings.batch == "full") for k in instances.kernels())
+    # not beyond the limit, by a hair: the product that follows may round up
+    step = min(settings.learning_rate, 0.999 * limit * settings.learning_rate / settings.time_per_step)
+    real = run(instances, replace(settings, learning_rate=step))
     claim = next(c for c in claims_of(real) if c.id.startswith("training-is-descent"))
     assert claim.verdict == "holds", claim
 
@@ -69,17 +79,18 @@ def test_closed_form_equals_decoupled_flow(task: Task) -> None:
 
 
 @given(
-    pairs=st.integers(1, 6), unused=st.integers(0, 20), dimension=st.sampled_from([1e3, 1e6, 1e14, 1e30]), seed=seeds
+    pairs=st.integers(1, 6), unused=st.integers(0, 20), dimension=st.sampled_from([1e3, 1e8, 1e14, 1e30]), seed=seeds
 )
 def test_predictions_agree_at_any_dimension(pairs: int, unused: int, dimension: float, seed: int) -> None:
-    """Closed form and flow agree within their bound from d = 1e3 to 1e30, for both models."""
+    """Closed form and flow agree within their bound from d = 1e8 to 1e30, and are never called apart below."""
     settings = VerifySettings(
         pairs=pairs, vocabulary=2 * pairs + 2 + unused, dimension=dimension, seed=seed, time=1e4, init_scale=0.0
     )
     task = reversal_task(pairs, vocabulary=settings.vocabulary)
     for predict in (predict_bilinear, predict_transformer):
         _, claims = predict(task, settings)
-        assert [c.verdict for c in claims] == ["holds"], claims
+        allowed = ("holds", "not applicable") if dimension < 1e8 and predict is predict_bilinear else ("holds",)
+        assert [c.verdict in allowed for c in claims] == [True], claims
 
 
 def test_flow_equals_closed_form_at_1e14() -> None:

@@ -21,6 +21,7 @@ from torch.nn import functional
 from numerics.observables import observe, trajectory_of
 from numerics.order import ORDERS, Order, visits
 from numerics.trajectory import Trajectory
+from theory.errors import BadInput
 from theory.task import Task, reversal_task
 from validation.networks import BilinearNetwork, Network, OneLayerAttention, OneLayerTransformer
 
@@ -35,7 +36,7 @@ CHUNK = 4096  # steps whose examples are looked up at once: bounds memory, costs
 FEWEST_WEIGHTS_FOR_THREADS = 2**17
 
 
-class TrainingDiverged(ArithmeticError):
+class TrainingDiverged(BadInput):
     """Logits that are no longer finite numbers."""
 
 

@@ -4,9 +4,11 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from numerics.estimate import estimate_flow
-from theory.claim import Claim
+from theory.claim import Claim, Verdict
+from theory.errors import BadInput
 from theory.facts import chain_task_from_facts, reversal_task_from_facts
 from theory.laws import derive_all, false_twins
 from theory.task import Task, chain_of_thought_task, first_pairs, reversal_task
@@ -16,9 +18,10 @@ from validation.false_twins import TWINS
 from validation.instances import Instances, attention_instances, bilinear_instances, transformer_instances
 from validation.optimizer_law import optimizer_claims, trainable_embeddings_claim
 from validation.prediction import first_order_claim, predict_bilinear, predict_transformer
-from validation.real_runs import claims_of, run
+from validation.real_runs import run
 from validation.result import SeededTrajectory, Verification
-from validation.settings import HEAVY_BALL, VerifySettings
+from validation.run_claims import claims_of
+from validation.settings import HEAVY_BALL, VerifySettings, largest_share
 from validation.sgd_rows import sgd_row_claims
 from validation.step_order import step_order_claims
 from validation.training import TrainingSettings, estimate_training
@@ -31,19 +34,35 @@ ORDER_PAIRS = 8
 LAW_PAIRS = 48
 
 ADAM_STEPS = 400  # Adam's step is no flow time: enough steps to learn every pair
+LONG = 90.0  # seconds of expected work from which it is announced
 FIXED_SECONDS = 15.0  # derivations, false twins, step orders and optimisers on small tasks: measured on two cores
 
 
-class TooExpensive(ValueError):
+class TooExpensive(BadInput):
     """More memory than the machine has, or than was allowed; the message says how much and what to change."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a verification will take, said before it starts."""
+    """What a verification will take, said before it starts; right within a factor of a few."""
 
     seconds: float
     bytes: float
+
+    def __str__(self) -> str:
+        size = f"{self.bytes / 2**30:.1f} GiB" if self.bytes >= 2**30 else f"{self.bytes / 2**20:.0f} MiB"
+        for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+            if self.seconds >= 2 * length:
+                return f"{self.seconds / length:.0f} {unit} and {size} of memory"
+        return f"{self.seconds:.0f} seconds and {size} of memory"
+
+
+def _cheaper(settings: VerifySettings) -> str:
+    """What the user can change to make it fit."""
+    ways = ["fewer --seeds", "a smaller --train-pairs", "a shorter --training-time or a larger --learning-rate"]
+    if settings.model != "transformer":
+        ways = ["--model transformer", "a smaller --train-dimension", *ways]
+    return "use " + ", ".join(ways) + (" or fewer facts" if settings.facts else " or fewer --pairs")
 
 
 @dataclass(frozen=True)
@@ -87,9 +106,15 @@ def _task_notes(task: Task) -> Iterator[str]:
         yield "nothing is held out: every stated direction is trained, so there is no reversal loss"
 
 
-def verify(settings: VerifySettings, report: Report | None = None, limit_bytes: float | None = None) -> Verification:
+def verify(
+    settings: VerifySettings,
+    report: Report | None = None,
+    limit_bytes: float | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> Verification:
     """Everything that is claimed about one task, judged.
 
+    `report` hears of progress, `announce` gets one line with the expected cost before work of more than LONG seconds.
     Raises FactFileError, TaskError and TooExpensive (bad input), nothing else on purpose.
     """
     task, notes = load_task(settings)
@@ -99,10 +124,11 @@ def verify(settings: VerifySettings, report: Report | None = None, limit_bytes: 
     limit = machine_memory() if limit_bytes is None else limit_bytes
     if expected.bytes > limit:
         raise TooExpensive(
-            f"this needs about {expected.bytes / 2**30:.3g} GiB of memory (and {expected.seconds:.0f} s), more than "
-            f"{limit / 2**30:.3g} GiB: use --model transformer, fewer facts, a smaller --train-dimension or fewer "
-            "--seeds, or raise --limit-memory"
+            f"this needs about {expected}, more than the {limit / 2**30:.3g} GiB that are allowed (--limit-memory): "
+            f"{_cheaper(settings)}"
         )
+    if announce is not None and expected.seconds > LONG:
+        announce(f"this will take about {expected}; to make it shorter: {_cheaper(settings)}")
     claims: list[Claim] = []
     trajectories: list[SeededTrajectory] = []
     counts: list[tuple[str, int]] = []
@@ -159,13 +185,19 @@ def _stages(task: Task, trained_task: Task, settings: VerifySettings) -> Iterato
 
 
 def _derive(tell: Tell) -> list[Claim]:
-    derivations, twins = derive_all(), false_twins()
+    derivations = derive_all()
     claims = []
     for n, derivation in enumerate(derivations):
-        tell(n / (len(derivations) + len(twins) / 4))
+        tell(0.5 * n / len(derivations))
         claims.append(derivation.claim())
-    verdicts = [(twin.id, twin.statement.check().verdict) for twin in twins]
-    return [*claims, check_twins(verdicts + [(twin.id, twin.check().verdict) for twin in TWINS])]
+    return [*claims, check_twins(twin_verdicts())]
+
+
+@cache
+def twin_verdicts() -> tuple[tuple[str, Verdict], ...]:
+    """The verdict of each false twin's own checker, by id; they depend on no settings, so once a process is enough."""
+    symbolic = [(twin.id, twin.statement.check().verdict) for twin in false_twins()]
+    return (*symbolic, *((twin.id, twin.check().verdict) for twin in TWINS))
 
 
 def _train(instances: Instances, settings: VerifySettings, tell: Tell) -> Finding:
@@ -177,7 +209,7 @@ def _attention(small: Task, seeds: range, settings: VerifySettings, tell: Tell) 
     """W_V trained alone is the bilinear flow with U U^T; U trained as well leaves it."""
     dimension = settings.train_dimension or 1
     instances = attention_instances(small, min(dimension, 256), seeds)
-    steps = TrainingSettings("gd", small.trained_contexts / 4, 60, batch="full")
+    steps = TrainingSettings("gd", 0.25 / largest_share(small, "gd"), 60, "full")
     real = run(instances, steps, lambda done, total: tell(done / total))
     return Finding([*claims_of(real), *trainable_embeddings_claim(small, seeds)], real.trajectories())
 
@@ -220,17 +252,18 @@ def cost(task: Task, trained_task: Task, settings: VerifySettings) -> Cost:
     seconds, peak = FIXED_SECONDS, 0.5 * 2**30  # torch, SymPy and the small tasks
     steps = training_settings(trained_task, settings)
     if settings.model in ("bilinear", "all"):
-        whole, part = estimate_flow(task, coupled=True), estimate_flow(trained_task, coupled=True)
+        whole = estimate_flow(task, settings.time or 0.0, coupled=True)
+        part = estimate_flow(trained_task, settings.training_time or 0.0, coupled=True)
         training = estimate_training(trained_task, "bilinear", settings.train_dimension, steps, settings.seeds)
         seconds += 2 * whole.seconds + settings.seeds * part.seconds + training.seconds
         peak += max(whole.bytes, part.bytes, training.bytes)
     if settings.model in ("transformer", "all"):
-        part = estimate_flow(trained_task, coupled=False)
+        part = estimate_flow(trained_task, settings.training_time or 0.0, coupled=False)
         training = estimate_training(trained_task, "transformer", None, steps, settings.seeds)
         seconds += settings.seeds * part.seconds + training.seconds + len(task.train_context) / 1e4
         peak = max(peak, 0.5 * 2**30 + max(part.bytes, training.bytes, 4e3 * len(task.train_context)))
         if not task.one_token_contexts:
-            peak = max(peak, 0.5 * 2**30 + estimate_flow(task, coupled=False).bytes)
+            peak = max(peak, 0.5 * 2**30 + estimate_flow(task, settings.time or 0.0, coupled=False).bytes)
     return Cost(seconds, peak)
 
 

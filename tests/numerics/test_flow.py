@@ -153,10 +153,12 @@ def test_too_large_a_flow_is_refused_with_its_cost():
 def test_estimate_grows_with_the_problem(multi_target_task):
     """Bytes grow as N m and m^2, seconds as N m^2; several targets and coherence cost more."""
     small, large = reversal_task(10, vocabulary=100), reversal_task(20, vocabulary=200)
-    cost_small, cost_large = estimate_flow(small, coupled=True), estimate_flow(large, coupled=True)
+    cost_small, cost_large = estimate_flow(small, 1e6, coupled=True), estimate_flow(large, 1e6, coupled=True)
     assert 3.5 < cost_large.bytes / cost_small.bytes < 4.5
     assert cost_large.seconds > cost_small.seconds
-    assert estimate_flow(small, coupled=False).bytes < cost_small.bytes - 8 * 2 * 100**2
-    assert estimate_flow(small, coupled=False).seconds < cost_small.seconds
+    assert estimate_flow(small, 1e6, coupled=False).bytes < cost_small.bytes - 8 * 2 * 100**2
+    assert estimate_flow(small, 1e6, coupled=False).seconds < cost_small.seconds
     single = reversal_task(2, vocabulary=9)
-    assert estimate_flow(multi_target_task, coupled=True).seconds > estimate_flow(single, coupled=True).seconds
+    assert (
+        estimate_flow(multi_target_task, 1e6, coupled=True).seconds > estimate_flow(single, 1e6, coupled=True).seconds
+    )

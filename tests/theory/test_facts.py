@@ -69,6 +69,7 @@ def test_self_facts_are_trained_but_not_asked(direction: Direction, context: Con
     task = reversal_task_from_facts([singapore, Fact("Kenya", "capital", "Nairobi", row=3)], context)
     assert task.self_facts == 1
     assert {answer for _, answer, _, _ in asked(task)} == {"Kenya"}
+    assert task.trained_elsewhere == ()  # nor listed among the pairs that another row trains
     # by entity the self-fact weighs as much as the other fact, not twice as much
     assert task.train_weight.min() == pytest.approx(1 / (count + 1), rel=1e-15)
 

@@ -19,8 +19,27 @@ def draw(rng: np.random.Generator) -> dict[Expr, float]:
     return {z: rng.uniform(0, 3), c: rng.uniform(0.1, 3), n: int(rng.integers(1, 5))}
 
 
-TRUE = [exp(z) - 1 - z, z * exp(z) - exp(z) + 1, (n - 1) * z, exp(c * z) - 1, z**2 + 1, 1 - exp(-z), (c + z) / (n + z)]
-FALSE = [exp(z) - 1 - 2 * z, 1 - z, z - c, -exp(z), (n - 2) * z - c, z / (z + 1) - 1, exp(-z) - 1]
+TRUE = [
+    exp(z) - 1 - z,
+    z * exp(z) - exp(z) + 1,
+    (n - 1) * z,
+    exp(c * z) - 1,
+    z**2 + 1,
+    1 - exp(-z),
+    (c + z) / (n + z),
+    -z / (-n - z),
+]
+FALSE = [
+    exp(z) - 1 - 2 * z,
+    1 - z,
+    z - c,
+    -exp(z),
+    (n - 2) * z - c,
+    z / (z + 1) - 1,
+    exp(-z) - 1,
+    z / (-n - z),
+    n - 2 + z,
+]
 
 
 @pytest.mark.parametrize("expr", TRUE, ids=str)
@@ -39,6 +58,18 @@ def test_false_inequalities_are_never_proved(expr: Expr) -> None:
     assert check.verdict == "fails"
     assert check.witness is not None
     assert statement.violation(check.witness) > 0
+
+
+def test_names_with_a_prime_are_not_confused() -> None:
+    """The shift n = 1 + n' used by the prover does not collide with a symbol that is called n'."""
+    prime = Symbol("n'", integer=True, nonnegative=True)
+    assert prove_nonnegative(n - 1 - prime, z) is None
+
+
+@pytest.mark.parametrize("expr", [exp(-1 / (z - 1)) - 1, 1 / (z - 1), 1 / z - 2, (n - z) ** -3], ids=str)
+def test_poles_are_never_crossed(expr: Expr) -> None:
+    """Monotone pieces on both sides of a pole are not taken for one."""
+    assert prove_nonnegative(expr, z) is None
 
 
 def test_what_is_out_of_reach_is_undecided() -> None:

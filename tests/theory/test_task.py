@@ -19,6 +19,7 @@ from theory.task import (
     TaskError,
     build_task,
     chain_of_thought_task,
+    first_pairs,
     reversal_task,
 )
 
@@ -296,3 +297,34 @@ def test_distributions_of_any_task(statements: list[Statement], queries: list[St
     assert len(asked) + len({(s.context, s.target) for s in task.trained_elsewhere}) == len(
         {(s.context, s.target) for s in queries}
     )
+
+
+def _names(task: Task) -> set[str]:
+    """The trained pairs of a task, as "context->target"."""
+    return {
+        f"{task.context_name(a)}->{task.tokens[b]}" for a, b in zip(task.train_context, task.train_target, strict=True)
+    }
+
+
+def test_first_pairs_takes_half_around_the_query_and_keeps_weights() -> None:
+    """Half of the pairs lie around the first query, those that leave it first; the rest are the first; shares stay."""
+    apart = [Statement((f"A{i}",), f"B{i}", "->", weight=1.0 + i) for i in range(10)]
+    around = [Statement((s,), t, "->", weight=5.0) for s, t in (("s", "q"), ("q", "u"), ("u", "w"), ("s", "v"))]
+    task = build_task("around", [*apart, *around], [Statement(("q",), "x", "<-"), Statement(("q",), "s", "<-")])
+    small = first_pairs(task, 2)
+    assert _names(small) == {"q->u", "A0->B0"}
+    # A0 -> B0 has weight 1 and q -> u weight 5
+    assert sorted(small.train_weight) == pytest.approx([1 / 6, 5 / 6])
+    four = first_pairs(task, 4)
+    assert _names(four) == {"q->u", "s->q", "A0->B0", "A1->B1"}
+    # nearest first: both pairs of q itself, then those of its neighbour u, then those of s
+    assert _names(first_pairs(task, 6)) == {"q->u", "s->q", "u->w", "A0->B0", "A1->B1", "A2->B2"}
+    # the answer x occurs in no chosen pair: only s is asked, and the relation token stays in the vocabulary
+    assert [tuple(four.tokens[t] for t in query.answers) for query in four.queries] == [("s",)]
+    assert "->" in four.tokens
+
+
+def test_first_pairs_of_a_task_of_that_size_is_the_task() -> None:
+    """A task with exactly as many pairs as asked is returned as it is."""
+    task = reversal_task(3)
+    assert first_pairs(task, len(task.train_context)) is task

@@ -1,0 +1,200 @@
+"""The claims about one real run: against recursion and flow, interpolation law, asymmetry, intransitivity, floor."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from numerics.descent import initial_share
+from numerics.kernels import Kernels
+from theory.claim import Claim
+from validation.compare import (
+    check_asymmetry,
+    check_descent,
+    check_flow_distance,
+    check_forward,
+    check_interpolation,
+    check_intransitivity,
+    check_loss_floor,
+    check_unseen,
+    interpolation_residual,
+    intransitivity_moves,
+    judge_broken,
+    not_applicable,
+    reverse_moves,
+    row_centred,
+)
+from validation.real_runs import RealRun, descent_settings, final_logits
+
+# What moved and how far it may: (kernels, change of the logits, rounding) -> one entry per held-out answer each.
+Moves = Callable[[Kernels, np.ndarray, float], tuple[np.ndarray, np.ndarray]]
+
+
+def claims_of(real: RealRun) -> list[Claim]:
+    """Every claim about one real run: against recursion and flow, interpolation law, asymmetry, intransitivity."""
+    gains = np.stack([t.trained_logit_change[-1] for t in real.training.trajectories])
+    claims = [_forward(real, gains), *_against_theory(real), *_interpolation(real)]
+    claims += _reverse(real, float(gains.mean()), real.rounding(solved=True))
+    claims.append(check_loss_floor(real.task, real.training.trajectories, real.rounding()))
+    return [*claims, *_unseen(real)]
+
+
+def _forward(real: RealRun, gains: np.ndarray) -> Claim:
+    """Growth is promised to single targets that have had time, f_a t >= 1, and whose embeddings hardly overlap."""
+    task, dimension = real.task, real.instances.network.dimension
+    time = real.training.time[-1]
+    promised = (task.target_count == 1) & (task.context_weight * time >= 1.0)
+    pairs = promised[task.train_context]
+    reason = None
+    if dimension is not None and dimension < 4 * task.trained_contexts:
+        reason = f"dimension {dimension} is below 4 N = {4 * task.trained_contexts}: the embeddings overlap"
+    elif real.settings.batch == "one" and real.settings.steps < len(pairs):
+        reason = f"{real.settings.steps} steps visit fewer than all {len(pairs)} pairs"
+    elif not pairs.any():
+        reason = "no context has a single target and f_a t >= 1"
+    if reason is None:
+        return check_forward(gains[:, pairs], real.model, int((~pairs).sum()))
+    return not_applicable(
+        f"forward-grows-{real.model}",
+        f"Every trained direction is learnt ({real.model})",
+        r"\Delta S_{ab} - \overline{\Delta S_a} > 0",
+        "arXiv 2405.04669, Theorems 1 and 3",
+        f"{reason}; measured: smallest gain {gains.min():.3g}, mean {gains.mean():.3g}",
+    )
+
+
+def _unseen(real: RealRun) -> list[Claim]:
+    """p <= 1/M at every step for never-trained pairs of the one-layer transformer; Adam is not covered."""
+    if real.model != "transformer":
+        return []
+    what = f"{real.settings.optimizer}, {real.settings.steps} steps, all seeds and every unseen pair"
+    if real.settings.optimizer in ("adam", "adamw") or not real.task.one_token_contexts:
+        reason = "Adam's steps" if real.task.one_token_contexts else "rows of Y shared by contexts of several tokens"
+        largest = f"{reason} are not covered by the argument; measured: {real.training.unseen_maximum():.3g}"
+        return [
+            not_applicable(
+                "unseen-targets-whole-run",
+                "Unseen targets stay at or below 1/M",
+                r"p_{aj}(k) \le 1/M",
+                "this project",
+                largest,
+            )
+        ]
+    return [check_unseen(real.training.unseen_maximum(), real.task.vocabulary_size, "whole run", what)]
+
+
+def _against_theory(real: RealRun) -> list[Claim]:
+    if real.descent is None or real.flow is None or real.halved is None:
+        reason = f"{real.settings.optimizer} leaves the span of gradients: its steps are no recursion in logit space"
+        return [
+            not_applicable(
+                f"training-is-descent-{real.model}",
+                "Real training equals the recursion in logit space",
+                r"S^{\text{torch}}_k = S^{\text{logit space}}_k",
+                "this project",
+                reason,
+            )
+        ]
+    trained = real.training.final_logits
+    descended, halved, flowed = (final_logits(some) for some in (real.descent, real.halved, real.flow))
+    what = f"{real.settings.optimizer}, {real.settings.steps} steps, {len(real.instances.seeds)} seeds"
+    distance = float(np.max(np.abs(trained - flowed)))
+    gap = max(
+        float(np.max(np.abs(a.loss - b.loss))) for a, b in zip(real.training.trajectories, real.flow, strict=True)
+    )
+    measured = f"logits at t = {real.training.time[-1]:g}; largest gap of the loss over time {gap:.3g}"
+    limit = min(k.nonexpansive_step(real.settings.batch == "full") for k in real.kernels)
+    if real.settings.time_per_step <= limit:
+        same = check_descent(trained, descended, real.rounding(), real.model, f"{what}, logits of every context")
+    else:
+        same = not_applicable(
+            f"training-is-descent-{real.model}",
+            f"Real training equals the recursion in logit space ({real.model})",
+            r"S^{\text{torch}}_k = S^{\text{logit space}}_k",
+            "this project",
+            f"steps of {real.settings.time_per_step:.3g} exceed {limit:.3g}, above which descent may expand and "
+            f"rounding with it; measured: logits differ by {float(np.max(np.abs(trained - descended))):.3g}",
+        )
+    halving = float(np.max(np.abs(descended - halved)))
+    moved = float(np.max(np.abs(flowed - real.training.initial_logits)))
+    doubt = None
+    if real.settings.batch == "one" and real.settings.order == "replacement":
+        # the half step draws another sample: the two runs differ by noise of order one half, which bounds nothing
+        doubt = "pairs sampled with replacement follow it to order one half"
+    elif halving > 0.25 * moved:
+        doubt = f"halving the step moves logits by {halving:.3g} of {moved:.3g}: too large a step to speak of an order"
+    if doubt is not None:
+        follows = not_applicable(
+            f"training-follows-flow-{real.model}",
+            f"Training follows the flow to order one in the step size ({real.model})",
+            r"|S_{\eta}(t) - S_{\text{flow}}(t)| = O(\eta)",
+            "this project",
+            f"{doubt}; {what}; distance {distance:.3g}, {measured}",
+        )
+        return [same, follows]
+    detail = f"{what}; {measured}; bound: from the same recursion at half the step size"
+    return [same, check_flow_distance(distance, halving, real.rounding(), real.model, detail)]
+
+
+def _interpolation(real: RealRun) -> list[Claim]:
+    """The law at the end of the run, or its visible breaking under Adam; trivial where every context is trained."""
+    if len(real.task.contexts) == real.task.trained_contexts:
+        return []
+    name, tolerance = real.settings.optimizer, real.rounding(solved=True)
+    remaining = 1.0
+    if real.descent is not None:
+        remaining = float(initial_share(descent_settings(real.settings, 0), real.settings.steps)[-1])
+    residual = max(
+        interpolation_residual(k, s0, s[None], remaining)
+        for k, s0, s in zip(real.kernels, real.training.initial_logits, real.training.final_logits, strict=True)
+    )
+    if name in ("adam", "adamw"):
+        # token space: the rows of Y do not overlap, so Adam leaves untrained rows alone like any other optimiser
+        if real.instances.network.dimension is None:
+            return []
+        return [judge_broken(f"{name}, whole run", residual, tolerance, real.model, real.kernels)]
+    return [check_interpolation(f"{name}, whole run", residual, tolerance, real.model)]
+
+
+def _reverse(real: RealRun, forward: float, rounding: float) -> list[Claim]:
+    """Asymmetry for queries of untrained contexts, intransitivity for queries of trained ones."""
+    change = real.training.final_logits - real.training.initial_logits
+    trained = real.task.trained_contexts
+    claims = []
+    if real.settings.optimizer in ("adam", "adamw") and real.instances.network.dimension is not None:
+        reason = f"{real.settings.optimizer} leaves the span of gradients, so the interpolation law bounds nothing"
+        moved = [np.abs(row_centred(c)[q.context, list(q.answers)]).max() for c in change for q in real.task.queries]
+        measured = f"; measured: answers of queries moved by {np.mean(moved):.3g} on average" if moved else ""
+        return [
+            not_applicable(
+                f"asymmetry-{real.model}",
+                "Reverse logits stay where the interpolation law holds them",
+                r"|\Delta S_{qx}| \le \sum_a |w_{qa}|\,|\Delta S_{ax}|",
+                "this project",
+                reason + measured,
+            )
+        ]
+    if any(q.context >= trained for q in real.task.queries):
+        moves, bounds = _over_seeds(reverse_moves, real, change, rounding)
+        claims.append(check_asymmetry(moves, bounds, forward, real.model))
+    if any(q.context < trained for q in real.task.queries):
+        dimension = real.instances.network.dimension
+        if dimension is not None and dimension < real.task.vocabulary_size:
+            reason = f"the Gram matrix is singular: dimension {dimension} < vocabulary {real.task.vocabulary_size}"
+            claims.append(
+                not_applicable(
+                    f"intransitivity-{real.model}",
+                    "Chains gain no more than coherence",
+                    r"\Delta S_{qx} \le \ldots",
+                    "this project",
+                    reason,
+                )
+            )
+        else:
+            moves, bounds = _over_seeds(intransitivity_moves, real, change, rounding)
+            claims.append(check_intransitivity(moves, bounds, real.model))
+    return claims
+
+
+def _over_seeds(moves_of: Moves, real: RealRun, change: np.ndarray, rounding: float) -> tuple[np.ndarray, np.ndarray]:
+    pairs = [moves_of(k, c, rounding) for k, c in zip(real.kernels, change, strict=True)]
+    return np.concatenate([m for m, _ in pairs]), np.concatenate([b for _, b in pairs])
