@@ -30,10 +30,10 @@ def judge(
     reference: str,
     detail: str,
     evidence: Evidence = "numerical",
-    at_least: bool = False,
+    above: bool = False,
 ) -> Claim:
-    """The claim measured <= bound (>= with `at_least`): `undecided` where a number is not finite."""
-    verdict: Verdict = "holds" if (measured >= bound if at_least else measured <= bound) else "fails"
+    """The claim measured <= bound (measured > bound with `above`): `undecided` where a number is not finite."""
+    verdict: Verdict = "holds" if (measured > bound if above else measured <= bound) else "fails"
     if not np.isfinite([measured, bound]).all():
         verdict = "undecided"
     return Claim(id, title, statement, reference, verdict, evidence, float(measured), float(bound), detail)
@@ -190,12 +190,12 @@ def check_interpolation_broken(name: str, residual: float, tolerance: float, mod
     return judge(
         residual,
         1e6 * tolerance,
-        at_least=True,
+        above=True,
         id=_law_id(f"broken-{name}", model),
         title=f"{name} breaks the interpolation law ({model})",
         statement=r"S_q(k) - S_q(0) \ne w_q^{\top} (S_A(k) - S_A(0))",
         reference=PROJECT,
-        detail="measured: the residual of the law; bound: a million times its rounding tolerance, to be exceeded",
+        detail="measured: the residual of the law; bound, to be exceeded: a million times its rounding tolerance",
     )
 
 
@@ -257,14 +257,13 @@ def check_forward(gains: np.ndarray, model: str, left_out: int = 0) -> Claim:
     """Every trained target's logit, less its row mean, has grown; `left_out` pairs had no right to be expected to."""
     return judge(
         float(gains.min()),
-        float(np.finfo(float).tiny),
-        at_least=True,
+        0.0,
+        above=True,
         id=f"forward-grows-{model}",
         title=f"Every trained direction is learnt ({model})",
         statement=r"\Delta S_{ab} - \overline{\Delta S_a} > 0 \quad \text{for every trained pair } (a, b)",
         reference="arXiv 2405.04669, Theorems 1 and 3",
-        detail=f"{gains.size} trained pairs over all seeds; smallest gain {gains.min():.3g}, mean {gains.mean():.3g}; "
-        "bound: the smallest number above zero, to be reached"
+        detail=f"{gains.size} trained pairs over all seeds; smallest gain {gains.min():.3g}, mean {gains.mean():.3g}"
         + (f"; {left_out} pairs left out (several targets, or too little time)" if left_out else ""),
     )
 

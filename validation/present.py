@@ -53,9 +53,8 @@ def claims_table(result: Verification) -> Table:
             text.append(f"\n{claim.detail}", style="dim")
         verdict = Text(claim.verdict, style=VERDICT_STYLE[claim.verdict])
         evidence = "" if claim.verdict == "not applicable" else claim.evidence
-        table.add_row(
-            text, verdict, evidence, _number(claim.measured), _number(claim.bound), end_section=number in ends
-        )
+        numbers = (_number(claim.measured), _relation(claim), _number(claim.bound))
+        table.add_row(text, verdict, evidence, *numbers, end_section=number in ends)
     return table
 
 
