@@ -41,8 +41,9 @@ def claims_of(real: RealRun) -> list[Claim]:
 def _forward(real: RealRun, gains: np.ndarray) -> Claim:
     """Growth is promised to single targets that have had time, f_a t >= 1, and whose embeddings hardly overlap."""
     task, dimension = real.task, real.instances.network.dimension
-    time = real.training.time[-1]
-    promised = (task.target_count == 1) & (task.context_weight * time >= 1.0)
+    promised = task.target_count == 1
+    if real.settings.optimizer not in ("adam", "adamw"):  # whose steps are no flow time
+        promised &= task.context_weight * real.training.time[-1] >= 1.0
     pairs = promised[task.train_context]
     reason = None
     if dimension is not None and dimension < 4 * task.trained_contexts:
@@ -177,22 +178,31 @@ def _reverse(real: RealRun, forward: float, rounding: float) -> list[Claim]:
         moves, bounds = _over_seeds(reverse_moves, real, change, rounding)
         claims.append(check_asymmetry(moves, bounds, forward, real.model))
     if any(q.context < trained for q in real.task.queries):
-        dimension = real.instances.network.dimension
-        if dimension is not None and dimension < real.task.vocabulary_size:
-            reason = f"the Gram matrix is singular: dimension {dimension} < vocabulary {real.task.vocabulary_size}"
+        singular = _singular(real)
+        if singular is not None:
             claims.append(
                 not_applicable(
                     f"intransitivity-{real.model}",
-                    "Chains gain no more than coherence",
-                    r"\Delta S_{qx} \le \ldots",
+                    f"Queries of trained contexts gain no more than the coherence terms ({real.model})",
+                    r"\Delta S_{qx} \le \sum_{(a,j) \ne (q,x)} |K_{qa} C_{aj} G_{jx}|",
                     "this project",
-                    reason,
+                    f"{singular}, so what each statement contributed cannot be told from the logits",
                 )
             )
         else:
             moves, bounds = _over_seeds(intransitivity_moves, real, change, rounding)
             claims.append(check_intransitivity(moves, bounds, real.model))
     return claims
+
+
+def _singular(real: RealRun) -> str | None:
+    """Why the coordinates C cannot be recovered from the logits' change K_AA C K_out, or None."""
+    dimension = real.instances.network.dimension
+    if dimension is not None and dimension < real.task.vocabulary_size:
+        return f"the Gram matrix is singular: dimension {dimension} < vocabulary {real.task.vocabulary_size}"
+    if not np.isfinite([k.condition_number for k in real.kernels]).all():
+        return "features of the trained contexts depend linearly on each other"
+    return None
 
 
 def _over_seeds(moves_of: Moves, real: RealRun, change: np.ndarray, rounding: float) -> tuple[np.ndarray, np.ndarray]:

@@ -100,15 +100,16 @@ class VerifySettings(BaseModel):
         """The seeds of the instances: embeddings, initial parameters and order of visits follow from each."""
         return range(self.seed, self.seed + self.seeds)
 
-    def resolve(self, task: Task) -> "VerifySettings":
-        """The same settings with every default that depends on the task filled in."""
-        contexts = task.trained_contexts
+    def resolve(self, task: Task, trained: Task | None = None) -> "VerifySettings":
+        """The same settings with every default filled in that depends on the task, or on the part that is trained."""
+        trained = task if trained is None else trained
+        contexts = trained.trained_contexts
         power = max(SMALLEST_TRAIN_DIMENSION, 1 << (4 * contexts - 1).bit_length())
-        time = FLOW_TIME_PER_CONTEXT * contexts if self.time is None else self.time
+        time = FLOW_TIME_PER_CONTEXT * task.trained_contexts if self.time is None else self.time
         step = (
             ADAM_STEP
             if self.optimizer == "adam"
-            else DEFAULT_MOVE[self.optimizer] / largest_share(task, self.optimizer)
+            else DEFAULT_MOVE[self.optimizer] / largest_share(trained, self.optimizer)
         )
         return self.model_copy(
             update={
@@ -126,7 +127,7 @@ def largest_share(task: Task, optimizer: str) -> float:
     """How far a unit step moves a row at most, per unit of residual: f_a of a full batch, K w_k of a batch of one."""
     if optimizer == "gd":
         return float(task.context_weight.max())
-    return float(len(task.train_weight) * task.train_weight.max())
+    return round(float(len(task.train_weight) * task.train_weight.max()), 12)  # even weights sum to 1 only to rounding
 
 
 def _line(problem: object) -> str:

@@ -4,6 +4,7 @@ from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from theory.facts import Fact, reversal_task_from_facts
 from theory.task import Task
 from validation.instances import bilinear_instances, transformer_instances
 from validation.real_runs import run
@@ -38,3 +39,15 @@ def test_tasks_are_consistent(task: Task) -> None:
         assert not {(query.context, answer) for answer in query.answers} & trained
     assert task.loss_floor >= 0
     assert (task.loss_floor == 0) == task.single_target
+
+
+def test_dependent_features_are_said_to_be_so() -> None:
+    """(Ann, r), (Ann, r'), (Bo, r), (Bo, r') have features of rank three: chains are not applicable, nothing breaks."""
+    facts = [Fact("Ann", "r", "Ann", "backward"), Fact("Ann", "r", "Bo", "both"), Fact("Bo", "r", "Ann", "forward")]
+    task = reversal_task_from_facts(facts, "entity+relation")
+    settings = TrainingSettings("sgd", 0.05, 40, "one", "cyclic")
+    for instances in (bilinear_instances(task, 256, 0.01, [0]), transformer_instances(task, [0])):
+        claims = {c.id: c for c in claims_of(run(instances, settings))}
+        claim = claims[f"intransitivity-{instances.model}"]
+        assert claim.verdict == "not applicable"
+        assert "depend linearly" in claim.detail

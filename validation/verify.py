@@ -91,11 +91,11 @@ def _task_notes(task: Task) -> Iterator[str]:
         names = [task.context_name(a) for a in task.conflicts]
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         yield (
-            f"{len(names)} contexts have several targets ({shown}): the loss cannot fall below the conditional "
+            f"contexts with several targets: {len(names)} ({shown}): the loss cannot fall below the conditional "
             f"entropy {task.loss_floor:.6g}, and single-target claims do not apply"
         )
     if task.self_facts:
-        yield f"{task.self_facts} facts have their subject as object: trained, but no reversal query"
+        yield f"facts whose subject is their object: {task.self_facts}, trained but no reversal query"
     if task.trained_elsewhere:
         first = task.trained_elsewhere[0]
         yield (
@@ -118,8 +118,9 @@ def verify(
     Raises FactFileError, TaskError and TooExpensive (bad input), nothing else on purpose.
     """
     task, notes = load_task(settings)
-    settings = settings.resolve(task)
-    trained_task, more = _trained_task(task, settings)
+    trained_task = first_pairs(task, settings.train_pairs)
+    settings = settings.resolve(task, trained_task)
+    more = _run_notes(task, trained_task, settings)
     expected = cost(task, trained_task, settings)
     limit = machine_memory() if limit_bytes is None else limit_bytes
     if expected.bytes > limit:
@@ -230,21 +231,18 @@ def training_settings(task: Task, settings: VerifySettings) -> TrainingSettings:
     )
 
 
-def _trained_task(task: Task, settings: VerifySettings) -> tuple[Task, list[str]]:
-    """The task that real training sees, with a note when it is a part of the whole."""
-    small = first_pairs(task, settings.train_pairs)
-    notes = []
-    if small is not task:
-        notes.append(
-            f"real training sees {len(small.train_context)} of {len(task.train_context)} trained pairs "
+def _run_notes(task: Task, trained_task: Task, settings: VerifySettings) -> Iterator[str]:
+    """What a reader must know about what was run and what was not."""
+    if trained_task is not task:
+        yield (
+            f"real training sees {len(trained_task.train_context)} of {len(task.train_context)} trained pairs "
             "(--train-pairs); derivations, closed form and flow cover the whole file"
         )
     if settings.optimizer == "adam" and settings.model in ("bilinear", "all"):
-        notes.append(
+        yield (
             f"adam depends on the embeddings themselves, not only on their Gram matrix: it trains at "
             f"--train-dimension {settings.train_dimension} only and says nothing about dimension {settings.dimension:g}"
         )
-    return small, notes
 
 
 def cost(task: Task, trained_task: Task, settings: VerifySettings) -> Cost:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from theory.task import Statement, build_task, reversal_task
+from theory.task import Statement, build_task, first_pairs, reversal_task
 from validation.settings import SettingsError, VerifySettings, largest_share
 from validation.verify import training_settings
 
@@ -39,6 +39,15 @@ def test_no_option_is_silently_ignored(values: dict[str, object], named: list[st
 def test_train_dimension_is_a_power_of_two_at_least_4n(pairs: int, dimension: int) -> None:
     """The smallest power of two at least 4 N, from 256 (N = 2 pairs - 1)."""
     assert VerifySettings().resolve(reversal_task(pairs)).train_dimension == dimension
+
+
+def test_training_defaults_follow_the_part_that_is_trained() -> None:
+    """Real training of 4 pairs of a large file takes the time and dimension of 4 contexts, not of the file."""
+    task = reversal_task(200)
+    settings = VerifySettings(train_pairs=4).resolve(task, first_pairs(task, 4))
+    assert settings.training_time == 40.0
+    assert settings.train_dimension == 256
+    assert settings.time == 50.0 * 399
 
 
 def test_default_steps_fit_the_weights() -> None:
