@@ -18,7 +18,7 @@ from theory.task import Statement, Task, build_task, chain_of_thought_task, reve
 from validation import compare
 from validation.instances import bilinear_instances, transformer_instances
 from validation.networks import OneLayerTransformer
-from validation.prediction import check_first_order, first_order_errors
+from validation.prediction import check_first_order, error_bound_claim, first_order_errors
 from validation.real_runs import RealRun, descent_settings, final_logits, run
 from validation.step_order import SCHEDULES, STEPS, distances
 from validation.training import TrainingSettings, train
@@ -124,6 +124,10 @@ def _first_order_half() -> Claim:
     return check_first_order(first_order_errors(reversal_task(3, vocabulary=8), SEED), expected=-0.5)
 
 
+def _bound_of_a_tighter_run() -> Claim:
+    return error_bound_claim(reversal_task(2, vocabulary=7), SEED, relative_tolerance=1e-3)
+
+
 def _law_without_inverse() -> Claim:
     real = small_run()
     kernels = real.kernels[0]
@@ -204,6 +208,12 @@ def _sandwich(lower: float, upper: float) -> Claim:
 
 
 TWINS = (
+    NumericalTwin(
+        "flow-error-bound",
+        "bound of a tighter run",
+        "2 pairs, 7 tokens, d = 1e4, relative tolerance 1e-3",
+        _bound_of_a_tighter_run,
+    ),
     NumericalTwin(
         "flow-matches-closed-form",
         "closed form at half the time",

@@ -14,7 +14,7 @@ from numerics.law_error import law_loss_error
 from numerics.trajectory import Trajectory, log_spaced_times
 from theory.claim import Claim
 from theory.task import Task
-from validation.compare import EPSILON, check_closed_form, check_order, not_applicable
+from validation.compare import EPSILON, check_closed_form, check_order, judge, not_applicable
 from validation.result import SeededTrajectory
 from validation.settings import VerifySettings
 
@@ -117,6 +117,44 @@ def first_order_claim(small: Task, seed: int) -> Claim:
         )
         return not_applicable(*LAW_ORDER, "this project", reason)
     return check_first_order(first_order_errors(small, seed))
+
+
+BOUNDED_DIMENSION = 1e4
+
+
+def integrated(small: Task, seed: int, relative_tolerance: float, certified: bool) -> tuple[Trajectory, float]:
+    """A small flow to t = 10 N at dimension 1e4, and how far its error bound lets any logit be from the true one."""
+    gram, start = draw_instance(small, BOUNDED_DIMENSION, 0.1, seed)
+    time = np.array([0.0, 1.0, 10.0 * small.trained_contexts])
+    flow = integrate_flow(small, gram, start, time, relative_tolerance=relative_tolerance, certified=certified)
+    assert flow.error_bound is not None
+    error = float(flow.error_bound.parameters[-1])
+    return flow, float(logit_error(Kernels(small, gram), error).max())
+
+
+def error_bound_claim(small: Task, seed: int, relative_tolerance: float = 1e-9) -> Claim:
+    """The flow's own error bound, in balls where every context has one target, holds against a much tighter run.
+
+    `relative_tolerance` is that of the run that is measured; the bound is that of the run at 1e-9.
+    """
+    bounded, bound = integrated(small, seed, 1e-9, certified=small.single_target)
+    reference, reference_bound = integrated(small, seed, 1e-12, certified=False)
+    measured = bounded if relative_tolerance == 1e-9 else integrated(small, seed, relative_tolerance, False)[0]
+    assert bounded.error_bound is not None
+    assert measured.logits is not None
+    assert reference.logits is not None
+    return judge(
+        float(np.abs(measured.logits - reference.logits).max()),
+        bound + reference_bound,
+        id="flow-error-bound",
+        title="The integrated flow is within its error bound",
+        statement=r"|\Theta_{\text{computed}}(t) - \Theta(t)|_F \le \int_0^t |\text{defect}|_F",
+        reference="this project; convexity of the cross-entropy",
+        evidence=bounded.error_bound.evidence,
+        detail=f"{len(small.train_context)} pairs, d = {BOUNDED_DIMENSION:g}, t = {bounded.time[-1]:g}; measured: "
+        "logits against a run at relative tolerance 1e-12; bound on them from the defect of the run at 1e-9"
+        + (", enclosed in balls" if bounded.error_bound.evidence == "certified" else ""),
+    )
 
 
 def no_closed_form(model: str, task: Task) -> Claim:

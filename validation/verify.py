@@ -17,7 +17,7 @@ from validation.fact_file import read_facts
 from validation.false_twins import TWINS
 from validation.instances import Instances, attention_instances, bilinear_instances, transformer_instances
 from validation.optimizer_law import optimizer_claims, trainable_embeddings_claim
-from validation.prediction import first_order_claim, predict_bilinear, predict_transformer
+from validation.prediction import error_bound_claim, first_order_claim, predict_bilinear, predict_transformer
 from validation.real_runs import run
 from validation.result import SeededTrajectory, Verification
 from validation.run_claims import claims_of
@@ -32,6 +32,7 @@ Report = Callable[[str, float], None]
 # Sizes of the small tasks on which laws are measured whose cost would grow with the file and whose answer does not.
 ORDER_PAIRS = 8
 LAW_PAIRS = 48
+BOUND_PAIRS = 5
 
 ADAM_STEPS = 400  # Adam's step is no flow time: enough steps to learn every pair
 LONG = 90.0  # seconds of expected work from which it is announced
@@ -159,10 +160,12 @@ def _stages(task: Task, trained_task: Task, settings: VerifySettings) -> Iterato
     bilinear, transformer = settings.model in ("bilinear", "all"), settings.model in ("transformer", "all")
     seeds = settings.seed_numbers
     law_task, order_task = first_pairs(trained_task, LAW_PAIRS), first_pairs(trained_task, ORDER_PAIRS)
+    bound_task = first_pairs(trained_task, BOUND_PAIRS)
     few = range(settings.seed, settings.seed + min(settings.seeds, 3))
     yield "deriving", lambda tell: Finding(_derive(tell), [])
     if bilinear:
         yield "integrating the bilinear flow", lambda tell: Finding(*predict_bilinear(task, settings)[::-1])
+        yield "error bound", lambda tell: Finding([error_bound_claim(bound_task, settings.seed)], [])
         if order_task.queries:
             yield "order in the dimension", lambda tell: Finding([first_order_claim(order_task, settings.seed)], [])
         yield (
