@@ -1,18 +1,15 @@
 """`verify`: derive every law, integrate it, train real networks, compare, and judge claim by claim."""
 
-import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from numerics.estimate import estimate_flow
 from theory.claim import Claim, Verdict
-from theory.errors import BadInput
 from theory.facts import chain_task_from_facts, reversal_task_from_facts
 from theory.laws import derive_all, false_twins
 from theory.task import Task, chain_of_thought_task, first_pairs, reversal_task
 from validation.compare import check_twins
+from validation.cost import cheaper, check_cost, cost, training_settings
 from validation.fact_file import read_facts
 from validation.false_twins import TWINS
 from validation.instances import Instances, attention_instances, bilinear_instances, transformer_instances
@@ -21,10 +18,10 @@ from validation.prediction import error_bound_claim, first_order_claim, predict_
 from validation.real_runs import run
 from validation.result import SeededTrajectory, Verification
 from validation.run_claims import claims_of
-from validation.settings import HEAVY_BALL, VerifySettings, largest_share
+from validation.settings import VerifySettings, largest_share
 from validation.sgd_rows import sgd_row_claims
 from validation.step_order import step_order_claims
-from validation.training import TrainingSettings, estimate_training
+from validation.training import TrainingSettings
 
 # Called with the stage's name and how much of it is done, 0 to 1.
 Report = Callable[[str, float], None]
@@ -34,36 +31,7 @@ ORDER_PAIRS = 8
 LAW_PAIRS = 48
 BOUND_PAIRS = 5
 
-ADAM_STEPS = 400  # Adam's step is no flow time: enough steps to learn every pair
 LONG = 90.0  # seconds of expected work from which it is announced
-FIXED_SECONDS = 15.0  # derivations, false twins, step orders and optimisers on small tasks: measured on two cores
-
-
-class TooExpensive(BadInput):
-    """More memory than the machine has, or than was allowed; the message says how much and what to change."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a verification will take, said before it starts; right within a factor of a few."""
-
-    seconds: float
-    bytes: float
-
-    def __str__(self) -> str:
-        size = f"{self.bytes / 2**30:.1f} GiB" if self.bytes >= 2**30 else f"{self.bytes / 2**20:.0f} MiB"
-        for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
-            if self.seconds >= 2 * length:
-                return f"{self.seconds / length:.0f} {unit} and {size} of memory"
-        return f"{self.seconds:.0f} seconds and {size} of memory"
-
-
-def _cheaper(settings: VerifySettings) -> str:
-    """What the user can change to make it fit."""
-    ways = ["fewer --seeds", "a smaller --train-pairs", "a shorter --training-time or a larger --learning-rate"]
-    if settings.model != "transformer":
-        ways = ["--model transformer", "a smaller --train-dimension", *ways]
-    return "use " + ", ".join(ways) + (" or fewer facts" if settings.facts else " or fewer --pairs")
 
 
 @dataclass(frozen=True)
@@ -123,14 +91,9 @@ def verify(
     settings = settings.resolve(task, trained_task)
     more = _run_notes(task, trained_task, settings)
     expected = cost(task, trained_task, settings)
-    limit = machine_memory() if limit_bytes is None else limit_bytes
-    if expected.bytes > limit:
-        raise TooExpensive(
-            f"this needs about {expected}, more than the {limit / 2**30:.3g} GiB that are allowed (--limit-memory): "
-            f"{_cheaper(settings)}"
-        )
+    check_cost(expected, settings, limit_bytes)
     if announce is not None and expected.seconds > LONG:
-        announce(f"this will take about {expected}; to make it shorter: {_cheaper(settings)}")
+        announce(f"this will take about {expected}; to make it shorter: {cheaper(settings)}")
     claims: list[Claim] = []
     trajectories: list[SeededTrajectory] = []
     counts: list[tuple[str, int]] = []
@@ -218,22 +181,6 @@ def _attention(small: Task, seeds: range, settings: VerifySettings, tell: Tell) 
     return Finding([*claims_of(real), *trainable_embeddings_claim(small, seeds)], real.trajectories())
 
 
-def training_settings(task: Task, settings: VerifySettings) -> TrainingSettings:
-    """The real run that the settings ask for: as many steps as the training time holds."""
-    assert settings.learning_rate is not None
-    assert settings.training_time is not None
-    per_step = settings.learning_rate / (1 - HEAVY_BALL) if settings.optimizer == "momentum" else settings.learning_rate
-    steps = max(1, math.floor(settings.training_time / per_step + 0.5))
-    return TrainingSettings(
-        settings.optimizer,
-        settings.learning_rate,
-        min(steps, ADAM_STEPS) if settings.optimizer == "adam" else steps,
-        batch="full" if settings.optimizer in ("gd", "adam") else "one",
-        order=settings.order,
-        momentum=HEAVY_BALL,
-    )
-
-
 def _run_notes(task: Task, trained_task: Task, settings: VerifySettings) -> Iterator[str]:
     """What a reader must know about what was run and what was not."""
     if trained_task is not task:
@@ -246,28 +193,3 @@ def _run_notes(task: Task, trained_task: Task, settings: VerifySettings) -> Iter
             f"adam depends on the embeddings themselves, not only on their Gram matrix: it trains at "
             f"--train-dimension {settings.train_dimension} only and says nothing about dimension {settings.dimension:g}"
         )
-
-
-def cost(task: Task, trained_task: Task, settings: VerifySettings) -> Cost:
-    """Expected seconds and peak bytes of `verify` with resolved settings."""
-    seconds, peak = FIXED_SECONDS, 0.5 * 2**30  # torch, SymPy and the small tasks
-    steps = training_settings(trained_task, settings)
-    if settings.model in ("bilinear", "all"):
-        whole = estimate_flow(task, settings.time or 0.0, coupled=True)
-        part = estimate_flow(trained_task, settings.training_time or 0.0, coupled=True)
-        training = estimate_training(trained_task, "bilinear", settings.train_dimension, steps, settings.seeds)
-        seconds += 2 * whole.seconds + settings.seeds * part.seconds + training.seconds
-        peak += max(whole.bytes, part.bytes, training.bytes)
-    if settings.model in ("transformer", "all"):
-        part = estimate_flow(trained_task, settings.training_time or 0.0, coupled=False)
-        training = estimate_training(trained_task, "transformer", None, steps, settings.seeds)
-        seconds += settings.seeds * part.seconds + training.seconds + len(task.train_context) / 1e4
-        peak = max(peak, 0.5 * 2**30 + max(part.bytes, training.bytes, 4e3 * len(task.train_context)))
-        if not task.one_token_contexts:
-            peak = max(peak, 0.5 * 2**30 + estimate_flow(task, settings.time or 0.0, coupled=False).bytes)
-    return Cost(seconds, peak)
-
-
-def machine_memory() -> float:
-    """Physical memory of this machine in bytes."""
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

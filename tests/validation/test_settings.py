@@ -3,8 +3,8 @@
 import pytest
 
 from theory.task import Statement, build_task, first_pairs, reversal_task
+from validation.cost import training_settings
 from validation.settings import SettingsError, VerifySettings, largest_share
-from validation.verify import training_settings
 
 
 def test_every_problem_has_its_line() -> None:

@@ -9,6 +9,7 @@ import torch
 from scipy.special import softmax
 
 import validation.training as training
+import validation.training_cost as training_cost
 from numerics.order import visits
 from theory.task import Statement, Task, build_task, reversal_task
 from validation.networks import BilinearNetwork, Network, OneLayerAttention, OneLayerTransformer
@@ -16,10 +17,10 @@ from validation.training import (
     TrainingDiverged,
     TrainingRun,
     TrainingSettings,
-    estimate_training,
     mean_trajectory,
     train,
 )
+from validation.training_cost import estimate_training
 
 SEEDS = [0, 1, 2]
 EVERY_OPTIMIZER = [("gd", "full"), ("sgd", "one"), ("momentum", "full"), ("momentum", "one")] + [
@@ -484,9 +485,9 @@ def test_the_memory_estimate_covers_the_tensors(kind: str, dimension: int | None
 
 def test_the_time_estimate_grows_with_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """At fixed rates, seconds grow with steps, seeds and d^2, and are least for plain SGD."""
-    monkeypatch.setattr(training, "_step_overhead", lambda kind, how: 1e-6)
-    monkeypatch.setattr(training, "_sweep_rate", lambda working_set: 1e10)
-    monkeypatch.setattr(training, "_multiply_rate", lambda: 1e10)
+    monkeypatch.setattr(training_cost, "_step_overhead", lambda kind, how: 1e-6)
+    monkeypatch.setattr(training_cost, "_sweep_rate", lambda working_set: 1e10)
+    monkeypatch.setattr(training_cost, "_multiply_rate", lambda: 1e10)
     task = reversal_task(20)
 
     def seconds(d: int = 1000, optimizer: str = "sgd", batch: str = "one", steps: int = 10, seeds: int = 2) -> float:
