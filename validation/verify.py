@@ -188,6 +188,12 @@ def _run_notes(task: Task, trained_task: Task, settings: VerifySettings) -> Iter
             f"real training sees {len(trained_task.train_context)} of {len(task.train_context)} trained pairs "
             "(--train-pairs); derivations, closed form and flow cover the whole file"
         )
+    if len(task.train_context) > ORDER_PAIRS:
+        yield (
+            f"what does not depend on the size of the task is measured on parts: the error bound on {BOUND_PAIRS} "
+            f"of its pairs, orders in step size and dimension on {ORDER_PAIRS}, optimisers, single rows and "
+            f"attention on at most {LAW_PAIRS}"
+        )
     if settings.optimizer == "adam" and settings.model in ("bilinear", "all"):
         yield (
             f"adam depends on the embeddings themselves, not only on their Gram matrix: it trains at "
