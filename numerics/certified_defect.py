@@ -20,7 +20,7 @@ from scipy.linalg import cholesky, eigvalsh
 
 from numerics.logit_flow import LogitFlow
 from numerics.piecewise import Piece
-from numerics.trajectory import Evidence
+from theory.claim import Evidence
 
 # Bits: the defect is a difference of terms of order one that agree to 1e-9, and the ball arithmetic must
 # add nothing.

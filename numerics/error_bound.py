@@ -16,7 +16,8 @@ import numpy as np
 from numerics.kernels import Kernels
 from numerics.logit_flow import LogitFlow
 from numerics.piecewise import Piece
-from numerics.trajectory import ErrorBound, Evidence
+from numerics.trajectory import ErrorBound
+from theory.claim import Evidence
 
 # Gauss-Legendre points on each step: the defect of a step's polynomial of degree 7 vanishes about that often.
 QUADRATURE_POINTS = 8

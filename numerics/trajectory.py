@@ -9,8 +9,9 @@ from typing import Literal
 
 import numpy as np
 
+from theory.claim import Evidence
+
 Source = Literal["closed form", "flow", "descent", "training"]
-Evidence = Literal["symbolic", "certified", "numerical", "sampled"]
 
 
 @dataclass(frozen=True)

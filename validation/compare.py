@@ -115,14 +115,14 @@ def check_descent(training: np.ndarray, descent: np.ndarray, tolerance: float, m
     )
 
 
-def check_flow_distance(distance: float, halved: float, flow_error: float, model: str, detail: str) -> Claim:
+def check_flow_distance(distance: float, halved: float, rounding: float, model: str, detail: str) -> Claim:
     """Distance of descent from the flow, bounded from its own step halving by order one in the step size.
 
     An error c eta^r with 0.9 <= r is at most |S(eta) - S(eta/2)| / (1 - 2^-0.9): `halved` is that difference.
     """
     return judge(
         distance,
-        halved / (1 - 2**-0.9) + flow_error,
+        halved / (1 - 2**-0.9) + rounding,
         id=f"training-follows-flow-{model}",
         title=f"Training follows the flow to order one in the step size ({model})",
         statement=r"|S_{\eta}(t) - S_{\text{flow}}(t)| \le |S_{\eta} - S_{\eta/2}| / (1 - 2^{-0.9})",

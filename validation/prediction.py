@@ -44,7 +44,7 @@ def predict_transformer(task: Task, settings: VerifySettings) -> tuple[list[Seed
     error = flow.error_bound.parameters if flow.error_bound is not None else np.zeros(len(time))
     if exact.error_bound is not None:
         error = error + exact.error_bound.parameters
-    # logits of order one and log p to rounding, times the relative tolerance that the bound already holds
+    # -log p moves by at most twice the error of its logits; the rest is rounding of a loss of at most log m
     bound = 2.0 * error + 64 * EPSILON * np.log(task.vocabulary_size)
     claim = check_closed_form(flow, exact, bound, "bound: twice the flow's error bound, and rounding")
     return [_alone(task, exact, settings), _alone(task, flow, settings)], [claim]
