@@ -87,17 +87,10 @@ def descend(
     full batch O(N^2 m + N m^2). Raises ValueError on another record.
     """
     record = np.asarray(record)
-    if len(record) == 0 or (np.diff(record) <= 0).any() or record[0] < 0 or record[-1] > steps:
-        raise ValueError(f"recorded steps must increase strictly within 0..{steps}, got {record}")
-    flow = LogitFlow(Kernels(task, gram), initial_logits)
-    share = initial_share(settings, steps)
-    recorded = set(record.tolist())
     observations = []
     change = np.zeros_like(initial_logits)
-    for step, coordinates in enumerate(_iterates(flow, settings, steps, share)):
-        if step in recorded:
-            change = flow.kernels.logit_change(coordinates) - (1.0 - share[step]) * initial_logits
-            observations.append(observe(task, initial_logits, change))
+    for change in descent_changes(task, gram, initial_logits, settings, steps, record):
+        observations.append(observe(task, initial_logits, change))
     return trajectory_of(
         observations,
         source="descent",
@@ -106,6 +99,26 @@ def descend(
         time=settings.time_step * record,
         logits=initial_logits + change,
     )
+
+
+def descent_changes(
+    task: Task,
+    gram: Gram,
+    initial_logits: np.ndarray,
+    settings: DescentSettings,
+    steps: int,
+    record: np.ndarray,
+) -> Iterator[np.ndarray]:
+    """S_k - S_0 (contexts, m) at each recorded step; arguments, cost and errors as in `descend`."""
+    record = np.asarray(record)
+    if len(record) == 0 or (np.diff(record) <= 0).any() or record[0] < 0 or record[-1] > steps:
+        raise ValueError(f"recorded steps must increase strictly within 0..{steps}, got {record}")
+    flow = LogitFlow(Kernels(task, gram), initial_logits)
+    share = initial_share(settings, steps)
+    recorded = set(record.tolist())
+    for step, coordinates in enumerate(_iterates(flow, settings, steps, share)):
+        if step in recorded:
+            yield flow.kernels.logit_change(coordinates) - (1.0 - share[step]) * initial_logits
 
 
 def initial_share(settings: DescentSettings, steps: int) -> np.ndarray:

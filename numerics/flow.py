@@ -81,10 +81,14 @@ def flow_states(
     flow: LogitFlow, time: np.ndarray, defect: Defect, relative_tolerance: float
 ) -> Iterator[tuple[np.ndarray, float]]:
     """Coordinates C (N, m) at each time (T,) and the bound on |Theta error|_F, one at a time."""
-    if len(time) == 0 or time[0] < 0 or (np.diff(time) <= 0).any() or not np.isfinite(time).all():
-        raise ValueError(f"times must be finite and increase strictly from 0 or later, got {time}")
+    _require_times(time)
     pieces = flow_pieces(flow, float(np.log1p(time[-1])), relative_tolerance)
     return bounded_states(pieces, defect, time, flow.shape)
+
+
+def _require_times(time: np.ndarray) -> None:
+    if len(time) == 0 or time[0] < 0 or (np.diff(time) <= 0).any() or not np.isfinite(time).all():
+        raise ValueError(f"times must be finite and increase strictly from 0 or later, got {time}")
 
 
 def flow_pieces(flow: LogitFlow, end: float, relative_tolerance: float) -> Iterator[Piece]:
@@ -105,6 +109,21 @@ def logits_along(
     task: Task, gram: Gram, initial_logits: np.ndarray, time: np.ndarray, relative_tolerance: float = 1e-9
 ) -> np.ndarray:
     """The logits of every context at each time, (T, contexts, m), which `integrate_flow` does not keep."""
+    changes = flow_changes(task, gram, initial_logits, time, relative_tolerance)
+    return np.stack([initial_logits + change for change in changes])
+
+
+def flow_changes(
+    task: Task, gram: Gram, initial_logits: np.ndarray, time: np.ndarray, relative_tolerance: float = 1e-9
+) -> Iterator[np.ndarray]:
+    """S(t) - S(0) of every context at each time (T,), one (contexts, m) at a time, without an error bound.
+
+    The bound costs as much as the integration; where only logits are asked for, at many times or for many draws, it is
+    left out. Times as in `flow_states`.
+    """
+    _require_times(time)
     flow = LogitFlow(Kernels(task, gram), initial_logits)
-    states = flow_states(flow, time, numerical_defect(flow), relative_tolerance)
-    return np.stack([initial_logits + flow.kernels.logit_change(coordinates) for coordinates, _ in states])
+    waiting = [float(t) for t in np.log1p(time)]
+    for piece in flow_pieces(flow, waiting[-1], relative_tolerance):
+        while waiting and waiting[0] <= piece.end:
+            yield flow.kernels.logit_change(piece.value(waiting.pop(0)))

@@ -96,14 +96,26 @@ def reversal_log_ratio(task: Task, initial_logits: np.ndarray, logit_change: np.
     rows, answers = _asked(task)
     if not len(rows):
         return np.nan
-    start = _negative_log_probability(initial_logits[rows], answers).mean()
-    gain = (
-        _log_mean_exp(initial_logits[rows], logit_change[rows])
-        - _log_mean_exp(np.where(answers, initial_logits[rows], -np.inf), logit_change[rows])
-    ).mean()
+    return _log_ratio(initial_logits[rows], logit_change[rows], answers, np.full(len(rows), 1.0 / len(rows)))
+
+
+def training_log_ratio(task: Task, initial_logits: np.ndarray, logit_change: np.ndarray) -> float:
+    """log(L(t) / L(0)) of the training loss, to the same accuracy as `reversal_log_ratio`."""
+    _check_shape(task, initial_logits, logit_change)
+    rows = task.train_context
+    return _log_ratio(initial_logits[rows], logit_change[rows], _one_hot(task), task.train_weight)
+
+
+def _log_ratio(initial_logits: np.ndarray, logit_change: np.ndarray, answers: np.ndarray, weight: np.ndarray) -> float:
+    """log of the weighted mean loss over rows at the end over that at the start; all (R, m) but `weight` (R,)."""
+    start = weight @ _negative_log_probability(initial_logits, answers)
+    gain = weight @ (
+        _log_mean_exp(initial_logits, logit_change)
+        - _log_mean_exp(np.where(answers, initial_logits, -np.inf), logit_change)
+    )
     if abs(gain) < SMALL_CHANGE * start:
         return float(np.log1p(gain / start))
-    end = _negative_log_probability(initial_logits[rows] + logit_change[rows], answers).mean()
+    end = weight @ _negative_log_probability(initial_logits + logit_change, answers)
     return float(np.log(end / start))
 
 

@@ -1,0 +1,177 @@
+"""Bounds of one instance against direct computation in high precision, and eigenvalues against known spectra."""
+
+import numpy as np
+import pytest
+from flint import arb
+from mpmath import mp, mpf
+
+from numerics.eigenvalue_enclosure import enclose_eigenvalues, extreme_eigenvalues
+from numerics.gram import Gram
+from numerics.instance_bounds import instance_bounds
+from theory.task import Statement, build_task, chain_of_thought_task, first_pairs, reversal_task
+
+mp.dps = 40
+
+
+def drawn(seed: int = 0, dimension: float = 200.0, scale: float = 0.2, pairs: int = 3, size: int = 9):  # type: ignore[no-untyped-def]
+    """A task with its Gram matrix, start and bounds."""
+    task = reversal_task(pairs, vocabulary=size)
+    rng = np.random.default_rng(seed)
+    gram = Gram.draw(size, dimension, rng)
+    start = gram.initial_logits(task.features, scale, rng)
+    return task, gram, start, instance_bounds(task, gram, start)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_norms_enclose_and_are_tight(seed: int) -> None:
+    """mu, row sums and query norms are at least the exact ones, and by at most 1e-13 relative."""
+    task, gram, _, bounds = drawn(seed)
+    excess = gram.excess
+    token = [c[0] for c in task.contexts]
+    trained = token[: task.trained_contexts]
+    row_sum = max(sum(abs(mpf(excess[a, b])) for b in trained if b != a) for a in trained)
+    query = token[task.queries[0].context]
+    one = sum(abs(mpf(excess[query, a])) for a in trained)
+    two = mp.sqrt(sum(mpf(excess[query, a]) ** 2 for a in trained))
+    q = bounds.queries[0]
+    for ball, exact in (
+        (bounds.coherence, np.abs(excess).max()),
+        (bounds.row_sum, row_sum),
+        (q.one_norm, one),
+        (q.two_norm, two),
+    ):
+        assert exact <= mpf(float(ball.upper())) * (1 + mpf(2) ** -50)
+        assert float(ball) == pytest.approx(float(exact), rel=1e-13)
+    assert (q.trained, q.answers, q.answer_targets, q.free_tokens) == (False, 1, 0, 9 - len(set(task.train_target)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_start_is_enclosed(seed: int) -> None:
+    """Log-odds, ranges and the query's loss at the start against 40 digits."""
+    task, _, start, bounds = drawn(seed)
+    log_odds, ranges = [], []
+    for a, b in zip(task.train_context, task.train_target, strict=True):
+        others = [mpf(x) for k, x in enumerate(start[a]) if k != b]
+        log_odds.append(-mp.log(sum(mp.exp(x - mpf(start[a, b])) for x in others)))
+        ranges.append(max(others) - min(others))
+    low, high = (mpf(float(ball)) for ball in bounds.log_odds)
+    assert abs(low - min(log_odds)) < 1e-13
+    assert abs(high - max(log_odds)) < 1e-13
+    assert float(bounds.logit_range) >= max(ranges) - mpf(10) ** -30
+    assert float(bounds.logit_range) == pytest.approx(float(max(ranges)), rel=1e-14)
+    query = task.queries[0]
+    row = [mp.exp(mpf(x)) for x in start[query.context]]
+    loss = -mp.log(row[query.answers[0]] / sum(row))
+    assert float(bounds.queries[0].loss) == pytest.approx(float(loss), rel=1e-13)
+    assert float(bounds.queries[0].largest) == pytest.approx(float(max(row) / sum(row)), rel=1e-13)
+    assert float(bounds.queries[0].smallest) == pytest.approx(float(min(row) / sum(row)), rel=1e-13)
+
+
+@pytest.mark.parametrize("growth", [0.0, 0.05, 0.5])
+@pytest.mark.parametrize("build", [reversal_task, chain_of_thought_task])
+def test_pulls_bound_every_admissible_distribution(growth: float, build) -> None:  # type: ignore[no-untyped-def]
+    """No random distributions with largest/smallest <= 1 + growth pull more down, or less up, than the bounds say."""
+    task = build(3)
+    rng = np.random.default_rng(1)
+    size = task.vocabulary_size
+    gram = Gram.draw(size, 500.0, rng)
+    start = gram.initial_logits(task.features, 0.1, rng)
+    bounds = instance_bounds(task, gram, start)
+    whole = np.eye(size) + gram.excess
+    token = [c[0] for c in task.contexts]
+    worst = 0.0
+    for number, query in enumerate(task.queries):
+        signed = bounds.queries[number].signed
+        assert signed is not None
+        down, up = signed.pulls(arb(growth))
+        force = np.exp(start[query.context]) / np.exp(start[query.context]).sum()
+        force[query.answers[0]] -= 1
+        for _ in range(200):
+            total_down = total_up = 0.0
+            for a, b in zip(task.train_context, task.train_target, strict=True):
+                weight = np.where(rng.random(size) < 0.5, 1.0, 1.0 + growth)
+                weight[b] = 0.0
+                direction = -weight / weight.sum()
+                direction[b] += 1.0
+                pull = whole[token[query.context], token[a]] * (direction @ whole @ force)
+                total_down, total_up = total_down + max(-pull, 0.0), total_up + max(pull, 0.0)
+            assert total_down <= float(down) + 1e-12
+            assert total_up >= float(up) - 1e-12
+            worst = max(worst, total_down / float(down)) if float(down) > 0 else worst
+    assert worst > 0.7  # and the bound is not far above what occurs
+
+
+def test_floor_counts_the_tokens_that_no_row_lowers() -> None:
+    """At a zero start the floor is the log of: the answer, tokens that are no target, targets of rows with w_a > 0."""
+    task, gram, _, bounds = drawn(scale=0.0, dimension=1e12)
+    signed = bounds.queries[0].signed
+    assert signed is not None
+    token = [c[0] for c in task.contexts]
+    weight = gram.excess[token[task.queries[0].context], token[: task.trained_contexts]]
+    kept = 9 - len({int(b) for a, b in zip(task.train_context, task.train_target, strict=True) if weight[a] < 0})
+    assert float(signed.floor) == pytest.approx(np.log(kept), rel=1e-14)
+
+
+def test_no_floor_where_the_answer_may_rise() -> None:
+    """If the answer is the target of a row with w_a > 0, its loss can fall to zero: no floor is given."""
+    task = build_task(
+        "control",
+        [Statement(("a",), "b", "r"), Statement(("c",), "x", "r")],
+        [Statement(("q",), "x", "r")],
+        vocabulary=8,
+    )
+    token = [c[0] for c in task.contexts]
+    for sign in (1.0, -1.0):
+        excess = np.zeros((8, 8))
+        excess[token[2], token[1]] = excess[token[1], token[2]] = sign * 1e-3
+        gram = Gram(1e6, excess)
+        bounds = instance_bounds(task, gram, np.zeros((3, 8)))
+        signed = bounds.queries[0].signed
+        assert signed is not None
+        assert (float(signed.floor) > 0) == (sign < 0)
+        assert bounds.queries[0].answer_targets == 1
+
+
+def test_several_targets_are_refused() -> None:
+    """Rows with several targets have no such bounds."""
+    task = build_task("two", [Statement(("a",), "t", "r"), Statement(("a",), "u", "r")], [])
+    with pytest.raises(ValueError, match="single-target"):
+        instance_bounds(task, Gram.identity(task.vocabulary_size), np.zeros((1, task.vocabulary_size)))
+
+
+def test_eigenvalues_enclose_known_ones() -> None:
+    """A matrix with chosen spectrum: the bounds lie outside it, by less than 1e-13."""
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.normal(size=(30, 30)))[0]
+    spectrum = np.linspace(-0.3, 0.5, 30)
+    matrix = turn @ np.diag(spectrum) @ turn.T
+    matrix = (matrix + matrix.T) / 2
+    least, most = extreme_eigenvalues(matrix)
+    assert float(least) == pytest.approx(-0.3, abs=1e-13)
+    assert float(most) == pytest.approx(0.5, abs=1e-13)
+    exact_least = min(mp.eigsy(mp.matrix(matrix.tolist()), eigvals_only=True))
+    assert float(least) <= exact_least
+
+
+def test_eigenvalues_of_a_gram_matrix() -> None:
+    """1 + the extremes of E, and of its trained block; a singular G has a least eigenvalue of zero at most."""
+    rng = np.random.default_rng(2)
+    gram = Gram.draw(12, 300.0, rng)
+    trained = np.arange(5)
+    least_trained, least, most = enclose_eigenvalues(gram.excess, trained)
+    whole = np.linalg.eigvalsh(np.eye(12) + gram.excess)
+    assert float(least) == pytest.approx(whole[0], rel=1e-12)
+    assert float(most) == pytest.approx(whole[-1], rel=1e-12)
+    block = np.linalg.eigvalsh(np.eye(5) + gram.excess[:5, :5])
+    assert float(least_trained) == pytest.approx(block[0], rel=1e-12)
+    singular = Gram.explicit(rng.normal(size=(6, 3)))
+    assert float(enclose_eigenvalues(singular.excess, trained[:2])[1]) < 1e-12
+
+
+def test_part_of_a_task_has_bounds_too() -> None:
+    """A task cut from a larger one, with contexts that are asked only, is bounded without error."""
+    task = first_pairs(reversal_task(6, held_out=3), 5)
+    bounds = instance_bounds(
+        task, Gram.identity(task.vocabulary_size), np.zeros((len(task.contexts), task.vocabulary_size))
+    )
+    assert bounds.contexts == task.trained_contexts

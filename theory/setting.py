@@ -1,0 +1,102 @@
+"""A setting in which theorems are checked: the task, the numbers that a user chooses, and how things are measured."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from theory.coherence import Schedule
+from theory.errors import BadInput
+from theory.separation import Exponent
+from theory.task import Task
+
+
+class NotMeasured(Exception):
+    """A measurement that cannot be made in this setting (too large, say); the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Separation:
+    """Draws of embeddings and starts at one dimension, each with its certificate and its measured exponent.
+
+    `certified` holds the instance's certified exponent (infinite where none), `measured` the largest over all times of
+    -log(L_rev(t)/L_rev(0)) / log(L(0)/L(t)), `first_order` |sum_a w_a| / m of the worst query; shapes (draws,).
+    `reversal_loss` is L_rev where the loss first falls to the loss target (nan where it does not), `exponents` the
+    certificates in full.
+    """
+
+    certified: np.ndarray
+    measured: np.ndarray
+    first_order: np.ndarray
+    reversal_loss: np.ndarray
+    exponents: tuple[Exponent, ...]
+
+
+@dataclass(frozen=True)
+class OneLayerRun:
+    """A run of SGD with batch size one on the one-layer transformer from zero.
+
+    `visits` of every pair; `trained` the smallest probability of a trained pair at the end; over the epochs looked at,
+    `unseen` the largest probability of a pair that was never trained, and `lowest` the smallest difference between the
+    logit of a seen target and that of an unseen one of the same row. `gap`: smallest and largest
+    (h_k - h(eta k)) M / eta over single-target rows at the end, which the sandwich puts within [0, 1].
+    """
+
+    visits: int
+    trained: float
+    unseen: float
+    gap: tuple[float, float]
+    lowest: float
+
+
+class Measure(Protocol):
+    """Instances and runs for a setting. Every method may raise NotMeasured."""
+
+    def separation(self, setting: "Setting", dimension: float, schedule: Schedule) -> Separation:
+        """Draw G and S(0) at `dimension`, certify, and follow the loss along `schedule`."""
+
+    def classical(self, setting: "Setting", dimension: float) -> float:
+        """The exponent of the first draw by eigenvalues and absolute values; infinite where that says nothing."""
+
+    def one_layer(self, setting: "Setting", visits: int) -> OneLayerRun:
+        """SGD on the one-layer transformer until every row was visited `visits` times."""
+
+    def interpolation_residual(self, setting: "Setting", optimizer: str) -> tuple[float, float]:
+        """Largest violation of the interpolation law under an optimiser, and the tolerance for rounding."""
+
+    def settled_loss(self, setting: "Setting") -> tuple[float, float]:
+        """The loss where training settles, and a bound on how far it still is from the end."""
+
+    def failure_interval(self, failures: int, draws: int) -> tuple[float, float]:
+        """An exact binomial interval of the failure probability, at the run's share of the false-alarm rate."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A task and the numbers chosen for it; time is step size x steps, losses are in nats.
+
+    `dimension` None asks for the smallest certified one. `loss_target` is c, `reversal_floor` C of Theorem 2 (None:
+    log(m/2)). `steps` None runs as long as the theorem's constants say. `draws` instances start at `seed`.
+    """
+
+    task: Task
+    measure: Measure
+    dimension: float | None = None
+    init_scale: float = 0.01
+    epsilon: float = 0.1
+    delta: float = 0.05
+    loss_target: float = 0.01
+    reversal_floor: float | None = None
+    learning_rate: float = 1.0
+    steps: int | None = None
+    draws: int = 20
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epsilon", "delta"):
+            if not 0 < getattr(self, name) < 1:
+                raise BadInput(f"--{name} {getattr(self, name)}: expected a number above 0 and below 1")
+
+    def with_task(self, task: Task) -> "Setting":
+        """The same numbers for another task."""
+        return replace(self, task=task)

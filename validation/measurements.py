@@ -1,0 +1,220 @@
+"""What the theorems measure: instances drawn at any dimension, their certificates, and runs in logit space.
+
+No embedding is drawn: the law of the Gram matrix is (`numerics.gram`). The interpolation law is measured on real
+training in torch; the recursions of `numerics.descent` are tested against torch elsewhere (`reversal verify`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.stats import binomtest
+
+from numerics.decoupled import decoupled_flow, logit_gap
+from numerics.descent import DescentSettings, descent_changes
+from numerics.estimate import DEFAULT_BYTE_LIMIT, estimate_flow
+from numerics.exponent import measure_exponent
+from numerics.flow import flow_changes
+from numerics.gram import Gram
+from numerics.instance_bounds import instance_bounds
+from numerics.kernels import Kernels
+from numerics.observables import observe
+from theory.coherence import Schedule
+from theory.separation import certify, eigenvalue_exponent
+from theory.setting import NotMeasured, OneLayerRun, Separation, Setting
+from theory.task import Task, first_pairs
+from validation.instances import bilinear_instances
+from validation.optimizer_law import DIMENSION, INIT_SCALE, law_residual, optimizers
+
+# Flow times per context, from where the loss has hardly moved to where it is some 1e-9: exponents are largest early.
+EARLIEST, LATEST, TIMES = 1e-3, 1e9, 36
+EPOCHS = 200
+RECORDS = 40
+# Late, a row of share f has a loss of some 1/(f t): full-batch descent runs until the loss must be at its target.
+PAST_TARGET = 2.0
+# Recursions in Python take some 50 microseconds a step.
+MOST_STEPS = 200_000
+# Eigenvalues in balls cost O(m^3): a second at this size.
+MOST_EIGENVALUES = 300
+# The interpolation law is measured in torch on a part of the task: its answer does not depend on the size.
+LAW_PAIRS = 48
+
+# The family-wise false-alarm rate of a run is 1e-6; at most ten theorems of a run make a binomial statement.
+FALSE_ALARM = 1e-6 / 10
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Measures settings; what needs more than `limit_bytes` is refused with its estimate (NotMeasured).
+
+    The draws of a setting are made once: a conclusion and a certificate look at the same ones.
+    """
+
+    limit_bytes: float | None = None
+    _drawn: dict[tuple[object, ...], Separation] = field(default_factory=dict, repr=False, compare=False)
+
+    def separation(self, setting: Setting, dimension: float, schedule: Schedule) -> Separation:
+        """Draw G and S(0) at `dimension`, certify each draw, and follow its loss along `schedule`."""
+        key = (id(setting.task), dimension, schedule.kind, *_numbers(setting))
+        if key not in self._drawn:
+            self._refuse_large(setting.task)
+            self._drawn[key] = _draw(setting, dimension, schedule)
+        return self._drawn[key]
+
+    def classical(self, setting: Setting, dimension: float) -> float:
+        """The classical exponent of the first draw, from enclosed eigenvalues (infinite where it says nothing)."""
+        if setting.task.vocabulary_size > MOST_EIGENVALUES:
+            raise NotMeasured(f"eigenvalues are enclosed for at most {MOST_EIGENVALUES} tokens")
+        gram, start = _instance(setting, dimension, 0)
+        return eigenvalue_exponent(instance_bounds(setting.task, gram, start, eigenvalues=True))
+
+    def one_layer(self, setting: Setting, visits: int) -> OneLayerRun:
+        """SGD with batch one on the one-layer transformer from zero, epochs reshuffled, `visits` epochs."""
+        task, pairs = setting.task, len(setting.task.train_context)
+        steps = visits * pairs
+        if steps > MOST_STEPS:
+            raise NotMeasured(
+                f"{visits} visits of {pairs} pairs are {steps:,} steps, more than the {MOST_STEPS:,} that are run; "
+                "use a larger --learning-rate or fewer facts"
+            )
+        self._refuse_large(task)
+        gram = Gram.identity(task.vocabulary_size)
+        start = np.zeros((len(task.contexts), task.vocabulary_size))
+        settings = DescentSettings("sgd", setting.learning_rate, order="reshuffled", seed=setting.seed)
+        seen = task.target_distribution.toarray() > 0
+        record = _epochs(visits) * pairs
+        unseen, lowest, logits = 0.0, np.inf, start
+        for change in descent_changes(task, gram, start, settings, steps, record):
+            logits = change[: task.trained_contexts]
+            probability = np.exp(logits - logits.max(axis=1, keepdims=True))
+            probability /= probability.sum(axis=1, keepdims=True)
+            unseen = max(unseen, float(np.where(seen, 0.0, probability).max()))
+            margin = np.where(seen, logits, np.inf).min(axis=1) - np.where(seen, -np.inf, logits).max(axis=1)
+            lowest = min(lowest, float(margin.min()))
+        trained = probability[task.train_context, task.train_target]
+        gap = _sandwich_gap(task, logits, setting.learning_rate, visits) if task.single_target else (np.nan, np.nan)
+        return OneLayerRun(visits, float(trained.min()), unseen, gap, lowest)
+
+    def interpolation_residual(self, setting: Setting, optimizer: str) -> tuple[float, float]:
+        """The law's largest residual under real training of a part of the task in torch, and its tolerance."""
+        part = first_pairs(setting.task, LAW_PAIRS)
+        if len(part.contexts) == part.trained_contexts:
+            raise NotMeasured("every context is trained, so the law says nothing")
+        instances = bilinear_instances(part, DIMENSION, INIT_SCALE, [setting.seed])
+        return law_residual(instances, optimizers(part)[optimizer])
+
+    def settled_loss(self, setting: Setting) -> tuple[float, float]:
+        """The loss of the decoupled flow at a late time t, and how far above its floor it may still be.
+
+        A row with s targets has e^z = f m t / s^2 late, an unseen mass of (m - s) s / (f m t) and so at most s/(f t) of
+        loss above its entropy; over the rows at most K/t, K the trained pairs. Twice that allows for unequal weights.
+        """
+        task = setting.task
+        self._refuse_large(task)
+        time = LATEST * task.trained_contexts
+        loss = decoupled_flow(task, np.array([time])).loss[0]
+        return float(loss), 2.0 * len(task.train_context) / time
+
+    def failure_interval(self, failures: int, draws: int) -> tuple[float, float]:
+        """Clopper and Pearson's exact interval of a failure probability, at this run's false-alarm rate."""
+        interval = binomtest(failures, draws).proportion_ci(confidence_level=1 - FALSE_ALARM, method="exact")
+        return float(interval.low), float(interval.high)
+
+    def _refuse_large(self, task: Task) -> None:
+        limit = DEFAULT_BYTE_LIMIT if self.limit_bytes is None else self.limit_bytes
+        need = estimate_flow(task, 1.0, coupled=True).bytes
+        if need > limit:
+            raise NotMeasured(
+                f"an instance of {task.trained_contexts:,} contexts and {task.vocabulary_size:,} tokens needs about "
+                f"{need / 2**30:.3g} GiB, above the limit of {limit / 2**30:.3g} GiB"
+            )
+
+
+def _numbers(setting: Setting) -> tuple[object, ...]:
+    """What the draws of a setting depend on besides its task."""
+    return (
+        setting.init_scale,
+        setting.loss_target,
+        setting.learning_rate,
+        setting.steps,
+        setting.draws,
+        setting.seed,
+    )
+
+
+def _instance(setting: Setting, dimension: float, number: int) -> tuple[Gram, np.ndarray]:
+    """One draw of G and S(0)."""
+    rng = np.random.default_rng([setting.seed + number, 3])
+    gram = Gram.draw(setting.task.vocabulary_size, dimension, rng)
+    return gram, gram.initial_logits(setting.task.features, setting.init_scale, rng)
+
+
+def _draw(setting: Setting, dimension: float, schedule: Schedule) -> Separation:
+    """Every draw certified and followed."""
+    task = setting.task
+    rows, exponents = [], []
+    for number in range(setting.draws):
+        gram, start = _instance(setting, dimension, number)
+        exponent = certify(instance_bounds(task, gram, start), schedule)
+        loss, reverse = _start_losses(task, start)
+        changes = _changes(setting, gram, start, schedule)
+        found = measure_exponent(task, start, changes, float(np.log(setting.loss_target / loss)))
+        exponents.append(exponent)
+        at_target = reverse * np.exp(found.at_target)
+        rows.append((exponent.epsilon, found.largest, _first_order(task, gram), at_target))
+    certified, measured, first_order, reversal_loss = np.array(rows).T
+    return Separation(certified, measured, first_order, reversal_loss, tuple(exponents))
+
+
+def _start_losses(task: Task, start: np.ndarray) -> tuple[float, float]:
+    """L(0) and L_rev(0)."""
+    seen = observe(task, start, np.zeros_like(start))
+    return seen.loss, seen.reversal_loss
+
+
+def _changes(setting: Setting, gram: Gram, start: np.ndarray, schedule: Schedule) -> Iterator[np.ndarray]:
+    """S - S(0) along the flow to late times, or at the ends of epochs of descent."""
+    task = setting.task
+    if schedule.kind == "flow":
+        time = np.geomspace(EARLIEST, LATEST, TIMES) * task.trained_contexts
+        return flow_changes(task, gram, start, time)
+    full = schedule.kind == "gd"
+    epoch = 1 if full else len(task.train_context)
+    enough = EPOCHS
+    if full:
+        enough += int(PAST_TARGET * task.trained_contexts / (setting.loss_target * setting.learning_rate))
+    epochs = min(enough, MOST_STEPS // epoch) if setting.steps is None else max(setting.steps // epoch, 1)
+    if epochs * epoch > MOST_STEPS or not epochs:
+        raise NotMeasured(f"{epochs * epoch:,} steps are more than the {MOST_STEPS:,} that are run; lower --steps")
+    settings = DescentSettings(
+        "gd" if full else "sgd",
+        setting.learning_rate,
+        batch="full" if full else "one",
+        order="cyclic" if schedule.kind == "cyclic" else "reshuffled",
+        seed=setting.seed,
+    )
+    record = _epochs(epochs)[1:] * epoch
+    return descent_changes(task, gram, start, settings, epochs * epoch, record)
+
+
+def _epochs(last: int) -> np.ndarray:
+    """Epochs to look at, from 0 to the last: every early one, then fewer."""
+    return np.unique(np.concatenate([[0, last], np.geomspace(1, last, RECORDS).astype(int)]))
+
+
+def _first_order(task: Task, gram: Gram) -> float:
+    """|sum_a w_a| / m of the worst untrained query, the exponent that first-order theory gives at t -> 0."""
+    asked = sorted({q.context - task.trained_contexts for q in task.queries if q.context >= task.trained_contexts})
+    if not asked:
+        return np.nan
+    weights = Kernels(task, gram).interpolation_weights[:, asked]
+    return float(np.abs(weights.sum(axis=0)).max() / task.vocabulary_size)
+
+
+def _sandwich_gap(task: Task, logits: np.ndarray, learning_rate: float, visits: int) -> tuple[float, float]:
+    """Smallest and largest (h_k - h(eta k)) M / eta over the rows, each with its own step K w_k eta."""
+    m, pairs = task.vocabulary_size, len(task.train_context)
+    step = learning_rate * pairs * task.train_weight
+    h = logits[task.train_context, task.train_target] / (m - 1)
+    gap = (h - logit_gap(step * visits, 1, m) / m) * m / step
+    return float(gap.min()), float(gap.max())
