@@ -4,6 +4,8 @@ With Q the eigenvectors found in floats, E is similar to Q^T E Q up to how far Q
 taken in balls and Gershgorin's circles of the nearly diagonal result enclose the spectrum.
 """
 
+from functools import reduce
+
 import numpy as np
 from flint import arb, arb_mat, ctx
 from scipy.linalg import eigh
@@ -33,12 +35,11 @@ def extreme_eigenvalues(symmetric: np.ndarray) -> tuple[arb, arb]:
         product = transposed * vectors
         size = len(symmetric)
         # Q^T Q has its spectrum within 1 +- skew
-        skew = max((_absolute_row(product, i) + abs(product[i, i] - 1) for i in range(size)), key=_top).upper()
+        skew = _largest([_absolute_row(product, i) + abs(product[i, i] - 1) for i in range(size)])
         if not bool(skew < 1):
             raise ValueError("the eigenvectors are not orthogonal enough to enclose the eigenvalues")
-        least = min((turned[i, i] - _absolute_row(turned, i) for i in range(size)), key=lambda b: float(b.lower()))
-        most = max((turned[i, i] + _absolute_row(turned, i) for i in range(size)), key=_top)
-        low, high = least.lower(), most.upper()
+        low = -_largest([_absolute_row(turned, i) - turned[i, i] for i in range(size)])
+        high = _largest([turned[i, i] + _absolute_row(turned, i) for i in range(size)])
         # x = Q y: x^T E x / |x|^2 = y^T (Q^T E Q) y / y^T (Q^T Q) y
         return (
             (low / (1 - skew) if bool(low < 0) else low / (1 + skew)).lower(),
@@ -55,5 +56,6 @@ def _absolute_row(matrix: arb_mat, row: int) -> arb:
     return sum((abs(matrix[row, j]) for j in range(matrix.ncols()) if j != row), arb(0))
 
 
-def _top(ball: arb) -> float:
-    return float(ball.upper())
+def _largest(balls: list[arb]) -> arb:
+    """The upper end of the largest ball."""
+    return reduce(arb.max, balls).upper()

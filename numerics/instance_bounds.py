@@ -24,10 +24,10 @@ def instance_bounds(
     """Bounds for the task's rows and queries from G (m, m) and S(0) (contexts, m), in the order of the task.
 
     `eigenvalues` encloses those of G and G_AA too, at O(m^3) in balls. Raises ValueError on a row with several targets
-    or a context of several tokens.
+    or a context of several tokens, and where the rows' shares of the training weight differ.
     """
-    if not (task.single_target and task.one_token_contexts):
-        raise ValueError("bounds are for single-target rows whose contexts are single tokens")
+    if not (task.single_target and task.one_token_contexts and task.equal_shares):
+        raise ValueError("bounds are for single-target rows of equal share whose contexts are single tokens")
     excess = gram.excess
     token = np.array([context[0] for context in task.contexts])
     trained = token[: task.trained_contexts]
@@ -37,6 +37,8 @@ def instance_bounds(
     np.fill_diagonal(coupling, 0.0)
     row_sums = np.abs(coupling).sum(axis=1)
     same = np.abs(np.where(target[:, None] == target, coupling, 0.0)).sum(axis=1)
+    by_target = np.zeros((len(trained), task.vocabulary_size))
+    np.add.at(by_target.T, target, np.abs(coupling).T)  # (a, b): sum over the rows a' with target b
     rows = [_log_odds(row, b) for row, b in zip(initial_logits[: len(trained)].tolist(), target.tolist(), strict=True)]
     bounds = CoherenceBounds(
         contexts=len(trained),
@@ -44,6 +46,7 @@ def instance_bounds(
         coherence=arb(float(np.abs(excess).max())),
         row_sum=_padded(row_sums.max(), len(trained)),
         same_target_sum=_padded(same.max(), len(trained)),
+        target_sum=_padded(by_target.max(), len(trained)),
         logit_range=arb(
             max(_range(row, b) for row, b in zip(initial_logits[: len(trained)], target.tolist(), strict=True))
         ),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import validation.verify
+from theory.theorem import Theorem
 from validation.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,7 +19,9 @@ class _ReachedError(Exception):
     """Raised in place of the work, once the options have been accepted."""
 
 
-@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, re.DOTALL), ids=["verify", "flow"])
+@pytest.mark.parametrize(
+    "block", re.findall(r"```python\n(.*?)```", README, re.DOTALL), ids=["verify", "flow", "proof"]
+)
 def test_python_of_the_readme_runs(block: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Every Python block runs as it stands; the verification holds, the flow learns one way and not the other."""
     names: dict[str, object] = {}
@@ -27,6 +30,10 @@ def test_python_of_the_readme_runs(block: str, capsys: pytest.CaptureFixture[str
     if "result" in names:
         assert names["result"].verdict == "holds"  # type: ignore[attr-defined]
         assert "interpolation-law holds symbolic" in printed
+        assert names["checked"].verdict == "holds"  # type: ignore[attr-defined]
+    elif "proof" in names:
+        assert names["proof"].evidence == "certified"  # type: ignore[attr-defined]
+        assert printed.endswith("None\n")  # the second checker has nothing to object
     else:
         loss, reverse, error = map(float, printed.split())
         assert loss < 1e-3 < 1 < reverse
@@ -44,6 +51,7 @@ def test_commands_of_the_readme_are_accepted(command: str, monkeypatch: pytest.M
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / "facts.csv").write_text("subject,relation,object\na,b,c\n")
     monkeypatch.setattr(validation.verify, "check_twins", reached)
+    monkeypatch.setattr(Theorem, "check", reached)
     monkeypatch.setattr(sys, "argv", shlex.split(command))
     with pytest.raises(SystemExit) as left:
         main()

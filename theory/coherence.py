@@ -35,7 +35,14 @@ class Schedule:
 
     @staticmethod
     def descent(kind: ScheduleKind, learning_rate: float, contexts: int) -> "Schedule":
-        """`gd`: one full-batch step an epoch; `cyclic`, `reshuffled`: N steps of one pair each."""
+        """`gd`: one full-batch step an epoch; `cyclic`, `reshuffled`: N steps of one pair each.
+
+        Raises ValueError for the flow, which has no step, and for a learning rate that is not positive.
+        """
+        if kind == "flow" or not learning_rate > 0:
+            raise ValueError(
+                f"descent needs a positive learning rate and a kind of visits, got {kind}, {learning_rate}"
+            )
         share = contexts if kind == "gd" else 1
         return Schedule(kind, arb(learning_rate) / share)
 
@@ -114,7 +121,8 @@ class CoherenceBounds:
     """Bounds about the trained rows, and those about each query.
 
     `coherence` mu bounds every |E_ij|; `row_sum` bounds sum_{a' != a} |G_aa'| over trained a', for every trained a, and
-    `same_target_sum` the part of it over rows with the target of a. `logit_range` bounds the range of S_ak(0) over
+    `same_target_sum` the part of it over rows with the target of a, `target_sum` that over rows with any one target.
+    `logit_range` bounds the range of S_ak(0) over
     k != b_a; `log_odds` (low, high) bounds u_a(0) = log(p / (1 - p)) of the target. `eigenvalues`, where enclosed, are
     lower bounds of lambda_min(G_AA) and lambda_min(G) and an upper bound of lambda_max(G).
     """
@@ -124,6 +132,7 @@ class CoherenceBounds:
     coherence: arb
     row_sum: arb
     same_target_sum: arb
+    target_sum: arb
     logit_range: arb
     log_odds: tuple[arb, arb]
     queries: Sequence[QueryBounds]

@@ -1,6 +1,16 @@
 """Every law that is derived here, in the order in which a reader meets them."""
 
-from theory import bilinear, decoupled_row, first_order, interpolation, sgd_row, transformer, unseen_target
+from theory import (
+    bilinear,
+    decoupled_row,
+    first_order,
+    interpolation,
+    ordering,
+    sgd_row,
+    transformer,
+    unseen_target,
+    visits,
+)
 from theory.derivation import Derivation, FalseTwin, Law
 
 LAWS: tuple[Law, ...] = (
@@ -11,6 +21,8 @@ LAWS: tuple[Law, ...] = (
     *transformer.LAWS,
     *sgd_row.LAWS,
     *unseen_target.LAWS,
+    *visits.LAWS,
+    *ordering.LAWS,
 )
 
 

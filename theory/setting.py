@@ -7,7 +7,7 @@ import numpy as np
 
 from theory.coherence import Schedule
 from theory.errors import BadInput
-from theory.separation import Exponent
+from theory.exponent import Exponent
 from theory.task import Task
 
 

@@ -2,7 +2,8 @@
 
 Embeddings v_i ~ N(0, I/d) independent, Theta(0) ~ N(0, sigma^2) entrywise. Four tail bounds do everything:
 
-- chi-square: P(chi^2_k >= k (1 + x)) and P(chi^2_k <= k (1 - x)) are at most e^(-k (x - log(1 + x)) / 2);
+- chi-square: P(chi^2_k >= k (1 + x)) and P(chi^2_k <= k (1 - x)) are at most e^(-k (x - log(1 + x)) / 2); the upper
+  tail of few degrees exactly, by the incomplete gamma function;
 - a normal variable: P(|Z| > y) = erfc(y / sqrt 2), exact;
 - a sum of k absolute normal variables: P(sum |Z| > k sqrt(2/pi) + sqrt(k) z) <= e^(-z^2 / 2);
 - the union bound over all events of one kind.
@@ -19,10 +20,12 @@ from dataclasses import dataclass, replace
 from flint import arb
 
 from theory.coherence import CoherenceBounds, QueryBounds, Schedule
-from theory.separation import Exponent, certify
+from theory.exponent import Exponent
+from theory.separation import certify
 from theory.task import Task
 
 LARGEST_DIMENSION = 10**30
+MOST_EXACT_DEGREES = 10_000
 BISECTIONS = 60  # of the argument of a tail, in floats: what comes out is checked in balls
 
 
@@ -63,9 +66,9 @@ class TaskShape:
 
     @staticmethod
     def of(task: Task) -> "TaskShape":
-        """The shape of a single-target task with one-token contexts. Raises ValueError on another one."""
-        if not (task.single_target and task.one_token_contexts):
-            raise ValueError("a-priori bounds are for single-target rows whose contexts are single tokens")
+        """The shape of a task with single targets, equal shares and one-token contexts. Raises ValueError otherwise."""
+        if not (task.single_target and task.one_token_contexts and task.equal_shares):
+            raise ValueError("a-priori bounds are for single-target rows of equal share with one-token contexts")
         targets = Counter(task.train_target.tolist())
         kinds = {
             QueryShape(q.context < task.trained_contexts, len(q.answers), max(targets[x] for x in q.answers))
@@ -84,6 +87,13 @@ class TaskShape:
 def chi_square_tail(degrees: int, x: arb) -> arb:
     """e^(-k (x - log(1 + x)) / 2), above P(chi^2_k >= k (1 + x)) and P(chi^2_k <= k (1 - x)) for x >= 0."""
     return (-(x - x.log1p()) * degrees / 2).exp()
+
+
+def chi_square_upper_tail(degrees: int, x: arb) -> arb:
+    """P(chi^2_k >= k (1 + x)) by the incomplete gamma function, exact; the bound above from 10^4 degrees on."""
+    if degrees > MOST_EXACT_DEGREES:
+        return chi_square_tail(degrees, x)
+    return (degrees * (1 + x) / 2).gamma_upper(arb(degrees) / 2, regularized=1)
 
 
 def normal_tail(y: arb) -> arb:
@@ -111,7 +121,12 @@ def deviation_for(tail: Callable[[arb], arb], probability: float) -> float:
 
 
 def events(shape: TaskShape, dimension: int, delta: float) -> tuple[Event, ...]:
-    """The six kinds of events, each with its share of delta and the deviation beyond which it would lie."""
+    """The six kinds of events, each with its share of delta and the deviation beyond which it would lie.
+
+    Raises ValueError unless 0 < delta < 1.
+    """
+    if not 0 < delta < 1:
+        raise ValueError(f"delta must lie between 0 and 1, got {delta}")
     n, m = shape.contexts, shape.vocabulary
     asked = max(len(shape.queries) and shape.untrained_contexts, 0)
     norms = asked + (n if any(q.trained for q in shape.queries) else 0)
@@ -129,7 +144,7 @@ def events(shape: TaskShape, dimension: int, delta: float) -> tuple[Event, ...]:
             n,
             absolute_sum_tail,
         ),
-        ("query norms", r"|G_{qA}|^2 > |v_q|^2 N (1 + x) / d", norms, lambda x: chi_square_tail(n, x)),
+        ("query norms", r"|G_{qA}|^2 > |v_q|^2 N (1 + x) / d", norms, lambda x: chi_square_upper_tail(n, x)),
         (
             "query sums",
             r"\sum_a |G_{qa}| > |v_q| (N \sqrt{2/\pi} + \sqrt{N}\, z) / \sqrt{d}",
@@ -140,7 +155,7 @@ def events(shape: TaskShape, dimension: int, delta: float) -> tuple[Event, ...]:
     )
     found = []
     for name, statement, count, tail in kinds:
-        share = delta * SHARES[name]
+        share = delta * SHARES[name] * (1 - 1e-15)  # the six, rounded, add up to no more than delta
         deviation = deviation_for(lambda x, t=tail, c=count: c * t(x), share) if count else 0.0  # type: ignore[misc]
         found.append(Event(name, statement, share, count, deviation))
     return tuple(found)
@@ -163,6 +178,7 @@ def a_priori_bounds(shape: TaskShape, dimension: int, delta: float, init_scale: 
         coherence=coherence,
         row_sum=row_sum,
         same_target_sum=shape.same_target * coherence,
+        target_sum=(shape.same_target + 1) * coherence,
         logit_range=2 * start,
         log_odds=(-arb(m - 1).log() - 2 * start, -arb(m - 1).log() + 2 * start),
         queries=(),

@@ -17,6 +17,9 @@ from scipy.sparse import csr_array
 
 from theory.errors import BadInput
 
+# Shares are quotients of floats: equal ones differ by a few roundings.
+EQUAL_SHARES = 1e-14
+
 
 class TaskError(BadInput):
     """A task that cannot be built: the message says what was expected, what came and what to do."""
@@ -120,6 +123,12 @@ class Task:
     def single_target(self) -> bool:
         """Whether every trained context has one target: the assumption of the paper's theorems."""
         return bool((self.target_count == 1).all())
+
+    @property
+    def equal_shares(self) -> bool:
+        """Whether every trained context has the same share 1/N of the weight, up to rounding."""
+        share = self.context_weight
+        return bool(share.max() - share.min() <= EQUAL_SHARES * share.max())
 
     @cached_property
     def conflicts(self) -> dict[int, list[tuple[int, tuple[int, ...]]]]:

@@ -20,9 +20,10 @@ from numerics.instance_bounds import instance_bounds
 from numerics.kernels import Kernels
 from numerics.observables import observe
 from theory.coherence import Schedule
-from theory.separation import certify, eigenvalue_exponent
+from theory.separation import certify
 from theory.setting import NotMeasured, OneLayerRun, Separation, Setting
 from theory.task import Task, first_pairs
+from theory.two_phase import eigenvalue_exponent
 from validation.instances import bilinear_instances
 from validation.optimizer_law import DIMENSION, INIT_SCALE, law_residual, optimizers
 

@@ -12,8 +12,11 @@ from numerics.flow import flow_changes
 from numerics.gram import Gram
 from numerics.instance_bounds import instance_bounds
 from theory.coherence import CoherenceBounds, Schedule, ScheduleKind
-from theory.separation import certify, eigenvalue_exponent, loss_of, loss_share, region_conditions, signed, two_phase
+from theory.exponent import loss_of, loss_share
+from theory.separation import certify
+from theory.signed_chain import region_conditions, signed
 from theory.task import Task, chain_of_thought_task, reversal_task
+from theory.two_phase import eigenvalue_exponent, two_phase
 
 FLOW = Schedule.flow()
 SCHEDULES = [FLOW, *(Schedule.descent(kind, 0.5, 5) for kind in ("gd", "cyclic", "reshuffled"))]

@@ -1,0 +1,130 @@
+"""Theorems 3 and 4 of arXiv 2405.04669 for the one-layer transformer: reversal curse, need for chain of thought.
+
+SGD with batch size one from zero: after a certified number of visits every trained pair has p >= 1 - a, while a pair
+that is not trained, y <- x or A ~> C, has p <= 1/M at every step.
+"""
+
+import math
+from fractions import Fraction
+
+from theory.claim import Verdict
+from theory.ordering import largest_step
+from theory.setting import NotMeasured, Setting
+from theory.sgd_row import derive_recursion, derive_sandwich
+from theory.theorem import Certificate, Conclusion, Link, Outcome, TaskKind, Theorem
+from theory.theorems.assumptions import equal_shares, exact, held_out, single_target
+from theory.theorems.remains import what_remains
+from theory.transformer import derive_y_gradient, derive_z_stays_zero
+from theory.unseen_target import derive_unseen_target
+from theory.visits import VisitBounds, derive_visits, probability_after, visits_until
+
+# Probabilities are softmaxes of sums of a few thousand roundings of logits below 100.
+ROUNDING = 1e-9
+
+
+def certified_visits(setting: Setting) -> VisitBounds:
+    """Visits until p >= 1 - eps for every trained pair: `--epsilon` is the theorem's a."""
+    return visits_until(setting.task.vocabulary_size, exact(setting.learning_rate), exact(setting.epsilon))
+
+
+def planned_visits(setting: Setting) -> int:
+    """Visits of every pair in the setting's steps, by default the certified number."""
+    if setting.steps is None:
+        return certified_visits(setting).certified_enough
+    return max(setting.steps // len(setting.task.train_context), 1)
+
+
+def promised(setting: Setting) -> Fraction:
+    """The least probability that is proved for a trained pair at the end of the run."""
+    if setting.steps is None:
+        return 1 - exact(setting.epsilon)
+    size, rate = setting.task.vocabulary_size, exact(setting.learning_rate)
+    return probability_after(size, rate, planned_visits(setting))[0]
+
+
+def one_layer_outcome(setting: Setting, *, visits: int | None = None, share: float = 1.0) -> Outcome:
+    """Trained pairs against the certified probability, untrained ones against `share`/M.
+
+    Other `visits` than the certified number, or a `share` below 1, are false twins.
+    """
+    size, least = setting.task.vocabulary_size, float(promised(setting))
+    visits = planned_visits(setting) if visits is None else visits
+    try:
+        run = setting.measure.one_layer(setting, visits)
+    except NotMeasured as reason:
+        detail = f"proved for {visits} visits of every pair; not measured: {reason}"
+        return Outcome("holds", "certified", bound=least, detail=detail)
+    learnt, unseen = run.trained >= least - ROUNDING, run.unseen <= share / size + ROUNDING
+    verdict: Verdict = "holds" if learnt and unseen else "fails"
+    detail = (
+        f"after {visits} visits of every pair trained p >= {run.trained:.6g} (promised: {least:.6g}); pairs never "
+        f"trained p <= {run.unseen:.6g} (allowed: {share / size:.6g}, 1/M = {1 / size:.6g})"
+    )
+    return Outcome(verdict, "certified", run.trained, least, detail)
+
+
+def one_layer_certificate(setting: Setting) -> Certificate:
+    """The certified numbers of visits, and the largest step that keeps unseen logits the smallest of their row."""
+    bounds = certified_visits(setting)
+    pairs = len(setting.task.train_context)
+    step = largest_step(setting.task.vocabulary_size)
+    return Certificate(
+        constants={
+            "a (--epsilon)": setting.epsilon,
+            "visits that are enough": bounds.certified_enough,
+            "visits that are too few": bounds.certified_too_few,
+            "steps in epochs": bounds.certified_enough * pairs,
+            "bound of an untrained pair, 1/M": 1 / setting.task.vocabulary_size,
+            "largest step for unseen logits to be smallest": float(step.lower),
+            "that step breaks the order from": float(step.upper),
+            "log M / eta, the paper's order of visits": math.log(setting.task.vocabulary_size) / setting.learning_rate,
+        }
+    )
+
+
+LINKS = (
+    Link.of_derivation(derive_y_gradient(), "the gradient of Y: one row of the logits moves, by the residual"),
+    Link.of_derivation(derive_z_stays_zero(), "one context token: its attention is 1, and Z does not move"),
+    Link.of_derivation(derive_recursion(), "one SGD step keeps the two levels of a single-target row"),
+    Link.of_derivation(derive_sandwich(), "descent is never behind the flow, and at most eta/M ahead"),
+    Link.of_derivation(derive_visits(), "the flow's clock at p = 1 - a gives the visits"),
+    Link.of_derivation(derive_unseen_target(), "row sums stay zero, an unseen logit only falls, and Jensen"),
+)
+
+
+def one_layer_theorem(id: str, title: str, reference: str, task: TaskKind, untrained: str) -> Theorem:
+    """Theorem 3 or 4: only the kind of untrained pair differs."""
+    return Theorem(
+        id=id,
+        title=title,
+        reference=reference,
+        statement=r"p(b|a) \ge 1 - a \text{ after } k(M, \eta, a) \text{ visits of every trained pair}, \quad "
+        + untrained
+        + r" \le \frac{1}{M} \text{ at every step}",
+        task=task,
+        assumptions=(single_target, equal_shares, held_out),
+        conclusion=Conclusion(
+            r"\min_{\text{trained}} p \ge 1 - a, \quad \max_{\text{untrained}} p \le 1/M", one_layer_outcome
+        ),
+        links=LINKS,
+        certificate=one_layer_certificate,
+        remains=what_remains,
+    )
+
+
+ONE_LAYER = (
+    one_layer_theorem(
+        "theorem-3",
+        "Reversal curse of the one-layer transformer",
+        "arXiv 2405.04669, Theorem 3; constants: this project",
+        "reversal",
+        r"p(x|y)",
+    ),
+    one_layer_theorem(
+        "theorem-4",
+        "Importance of chain of thought: A -> B and B -> C do not give A ~> C",
+        "arXiv 2405.04669, Theorem 4; constants: this project",
+        "chain-of-thought",
+        r"p(C|A)",
+    ),
+)

@@ -1,0 +1,35 @@
+"""What still holds where a theorem's assumptions fail: the interpolation law, and where the loss settles."""
+
+from theory.claim import Claim
+from theory.interpolation import derive_interpolation
+from theory.setting import NotMeasured, Setting
+
+
+def what_remains(setting: Setting) -> list[Claim]:
+    """The law of untrained rows, for any data; and where the loss settles, which several targets keep above zero."""
+    return [derive_interpolation().claim(), loss_floor(setting)]
+
+
+def loss_floor(setting: Setting) -> Claim:
+    """The loss settles at the conditional entropy sum_a f_a H(bhat_a), not at zero."""
+    floor = setting.task.loss_floor
+    claim = Claim(
+        "loss-floor",
+        "The loss settles at the conditional entropy of the targets",
+        r"\lim_{t \to \infty} L(t) = \sum_a f_a H(\hat{b}_a)",
+        "this project",
+        "undecided",
+        "numerical",
+        bound=floor,
+    )
+    try:
+        settled, remaining = setting.measure.settled_loss(setting)
+    except NotMeasured as reason:
+        return Claim(**{**claim.as_dict(), "detail": f"not measured: {reason}"})
+    # the losses are sums of logarithms in double precision
+    close = -1e-9 <= settled - floor <= remaining + 1e-9
+    detail = (
+        f"conditional entropy {floor:.9g}; where training settles {settled:.9g}, late enough to be within "
+        f"{remaining:.1g} of its end"
+    )
+    return Claim(**{**claim.as_dict(), "verdict": "holds" if close else "fails", "measured": settled, "detail": detail})
