@@ -30,7 +30,8 @@ from theory.setting import Setting
 from theory.theorem import Assumption, Certificate, Conclusion, Finding, Link, Outcome, Theorem
 from theory.theorems.assumptions import equal_shares
 from theory.unseen_target import derive_unseen_target
-from theory.visits import derive_visits, visits_until
+from theory.visit_bounds import visits_until
+from theory.visits import derive_visits
 
 
 def visits(setting: Setting) -> int:

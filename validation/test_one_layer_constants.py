@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
 from numerics.descent import row_recursion
-from theory.ordering import Visit, breaking_schedule, largest_step, row_after
+from theory.exact import fraction
+from theory.step_bounds import Visit, breaking_schedule, largest_step, row_after
 from theory.task import Statement, Task, build_task, reversal_task
-from theory.visits import fraction, probability_after, visits_until
+from theory.visit_bounds import probability_after, visits_until
 from validation.compare import rounding_tolerance
 from validation.networks import OneLayerTransformer
 from validation.strategies import seeds

@@ -13,8 +13,12 @@ from scipy.optimize import minimize_scalar
 from sympy import Rational, exp, oo, simplify
 
 from theory.errors import BadInput
-from theory.ordering import (
-    LAWS,
+from theory.exact import fraction
+from theory.ordering import LAWS
+from theory.proof import Proof, Refutation
+from theory.proof_domain import Domain
+from theory.statement import ROUNDING
+from theory.step_bounds import (
     OrderingError,
     Visit,
     breaking_schedule,
@@ -24,10 +28,6 @@ from theory.ordering import (
     row_after,
     stationary_gap,
 )
-from theory.proof import Proof, Refutation
-from theory.proof_domain import Domain
-from theory.statement import ROUNDING
-from theory.visits import fraction
 
 TWINS = {twin.id: twin for law in LAWS for twin in law.twins()}
 SIZES = (2, 3, 10, 100, 10**9)

@@ -12,7 +12,8 @@ from sympy import Rational
 
 from theory.errors import BadInput
 from theory.statement import ROUNDING
-from theory.visits import LAWS, VisitsError, probability_after, visits_until
+from theory.visit_bounds import VisitsError, probability_after, visits_until
+from theory.visits import LAWS
 
 TWINS = {twin.id: twin for law in LAWS for twin in law.twins()}
 SIZES = st.one_of(st.integers(2, 40), st.integers(2, 10**9))

@@ -10,8 +10,8 @@ from math import log
 
 from theory.claim import Verdict
 from theory.coherence import ScheduleKind
-from theory.ordering import breaking_schedule
 from theory.setting import Measure, Setting
+from theory.step_bounds import breaking_schedule
 from theory.task import Statement, build_task, chain_of_thought_task, reversal_task
 from theory.theorem import Conclusion, Theorem
 from theory.theorems.laws import (

@@ -2,9 +2,10 @@
 
 from theory.claim import Verdict
 from theory.interpolation import derive_interpolation
-from theory.ordering import derive_ordering, derive_sharpness, largest_step
+from theory.ordering import derive_ordering, derive_sharpness
 from theory.setting import NotMeasured, Setting
 from theory.sgd_row import derive_sandwich
+from theory.step_bounds import largest_step
 from theory.theorem import Assumption, Certificate, Conclusion, Finding, Link, LinkProof, Outcome, Theorem
 from theory.theorems.assumptions import single_target
 from theory.theorems.one_layer import ROUNDING, planned_visits

@@ -8,15 +8,16 @@ import math
 from fractions import Fraction
 
 from theory.claim import Verdict
-from theory.ordering import largest_step
 from theory.setting import NotMeasured, Setting
 from theory.sgd_row import derive_recursion, derive_sandwich
+from theory.step_bounds import largest_step
 from theory.theorem import Certificate, Conclusion, Link, Outcome, TaskKind, Theorem
 from theory.theorems.assumptions import equal_shares, exact, held_out, single_target
 from theory.theorems.remains import what_remains
 from theory.transformer import derive_y_gradient, derive_z_stays_zero
 from theory.unseen_target import derive_unseen_target
-from theory.visits import VisitBounds, derive_visits, probability_after, visits_until
+from theory.visit_bounds import VisitBounds, probability_after, visits_until
+from theory.visits import derive_visits
 
 # Probabilities are softmaxes of sums of a few thousand roundings of logits below 100.
 ROUNDING = 1e-9
