@@ -1,10 +1,6 @@
 """A check of theorems for people: tables on the terminal, and a folder of files that is made whole or not at all."""
 
-import csv
 import itertools
-import json
-import os
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +13,8 @@ from rich.text import Text
 from theory.claim import Claim
 from theory.theorem import CheckedTheorem, Finding
 from validation.check import CheckResult
-from validation.present import VERDICT_STYLE, OutputError, _cell, _draft_of, check_folder
+from validation.output_folder import new_folder, write_csv, write_json
+from validation.present import VERDICT_STYLE
 
 PIPED_WIDTH = 130
 SHOWN_ROWS = 12
@@ -237,22 +234,11 @@ def write_check_folder(result: CheckResult, document: dict[str, Any], folder: Pa
     `document` is the result as JSON-ready fields. Raises OutputError when the folder exists and is not empty, or cannot
     be made.
     """
-    check_folder(folder)
-    draft = _draft_of(folder)
-    try:
-        (draft / "check.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        rows = itertools.chain.from_iterable(_theorem_rows(theorem) for theorem in document["theorems"])
-        _write_table(draft / "theorems.csv", THEOREM_COLUMNS, rows)
-        links = itertools.chain.from_iterable(_link_rows(theorem) for theorem in document["theorems"])
-        _write_table(draft / "links.csv", LINK_COLUMNS, links)
-        draft.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        os.replace(draft, folder)
-    except OSError as error:
-        raise OutputError(f"--output {folder}: {error.strerror}; nothing was written") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with new_folder(folder) as draft:
+        write_json(draft / "check.json", document)
+        theorems = document["theorems"]
+        write_csv(draft / "theorems.csv", itertools.chain.from_iterable(map(_theorem_rows, theorems)), THEOREM_COLUMNS)
+        write_csv(draft / "links.csv", itertools.chain.from_iterable(map(_link_rows, theorems)), LINK_COLUMNS)
 
 
 def _theorem_rows(theorem: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -265,10 +251,3 @@ def _theorem_rows(theorem: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _link_rows(theorem: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for number, link in enumerate(theorem["certificate"]["links"], 1):
         yield {"theorem": theorem["id"], "number": number, **link}
-
-
-def _write_table(path: Path, columns: tuple[str, ...], rows: Iterable[dict[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=columns)
-        writer.writeheader()
-        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)

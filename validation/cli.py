@@ -103,7 +103,8 @@ def verify(
     with friendly_errors():
         settings = VerifySettings.checked(**options)
         limit = None if limit_memory is None else memory_size(limit_memory)
-        from validation.present import check_folder, report_text, write_folder
+        from validation.output_folder import check_folder
+        from validation.present import report_text, write_folder
         from validation.verify import verify as run_verify
 
         if output is not None:
@@ -203,7 +204,7 @@ def check(
         from validation.check import chosen_theorems
         from validation.check_present import check_text, write_check_folder
         from validation.measurements import Measurements
-        from validation.present import check_folder
+        from validation.output_folder import check_folder
         from validation.user_theorem import load_theorems
 
         if output is not None:

@@ -1,11 +1,6 @@
 """A verification for people: tables on the terminal, and a folder of files that is made whole or not at all."""
 
-import csv
 import itertools
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,7 +15,7 @@ from rich.text import Text
 
 from numerics.trajectory import Trajectory
 from theory.claim import Claim
-from theory.errors import BadInput
+from validation.output_folder import new_folder, write_csv, write_json
 from validation.result import SeededTrajectory, Verification
 
 VERDICT_STYLE = {"holds": "green", "fails": "bold red", "undecided": "yellow", "not applicable": "dim"}
@@ -32,10 +27,6 @@ SOURCE_STYLE: dict[str, dict[str, Any]] = {
     "training": {"linestyle": "none", "marker": "o", "markersize": 4.0, "markerfacecolor": "none"},
 }
 SHOWN_QUERIES = 12
-
-
-class OutputError(BadInput):
-    """An output folder that cannot be written; the message says why and what to do."""
 
 
 def claims_table(result: Verification) -> Table:
@@ -175,56 +166,16 @@ def write_folder(result: Verification, document: dict[str, Any], folder: Path) -
     `document` is the result as JSON-ready fields. Raises OutputError when the folder exists and is not empty, or cannot
     be made.
     """
-    check_folder(folder)
-    draft = _draft_of(folder)
-    try:
-        (draft / "verify.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        _write_csv(draft / "claims.csv", document["claims"])
-        _write_csv(draft / "queries.csv", map(_flat_query, document["queries"]))
-        _write_csv(draft / "trajectories.csv", _trajectory_rows(result))
+    with new_folder(folder) as draft:
+        write_json(draft / "verify.json", document)
+        write_csv(draft / "claims.csv", document["claims"])
+        write_csv(draft / "queries.csv", map(_flat_query, document["queries"]))
+        write_csv(draft / "trajectories.csv", _trajectory_rows(result))
         figure = loss_figure(result)
         for suffix in ("svg", "png"):
             # no date and no random ids: the same run gives the same bytes
             metadata = {"Date": None} if suffix == "svg" else {"Software": None}
             figure.savefig(draft / f"loss.{suffix}", metadata=metadata, dpi=150)
-        draft.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        os.replace(draft, folder)
-    except OSError as error:
-        raise OutputError(f"--output {folder}: {error.strerror}; nothing was written") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that could not be written whole, before any work is done."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"--output {folder}: exists and is not an empty folder; choose a new one")
-    if not folder.absolute().parent.is_dir():
-        raise OutputError(f"--output {folder}: the folder {folder.absolute().parent} does not exist; make it first")
-    _draft_of(folder).rmdir()
-
-
-def _draft_of(folder: Path) -> Path:
-    """A new empty folder beside `folder`, to be filled and renamed. Raises OutputError where none can be made."""
-    try:
-        return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
-    except OSError as error:
-        raise OutputError(f"--output {folder}: {error.strerror}; choose a folder that can be written") from None
-
-
-def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    rows = list(rows)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in rows for key in row)))
-        writer.writeheader()
-        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    """A name that a spreadsheet would run as a formula is kept from it by an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _flat_query(query: dict[str, Any]) -> dict[str, Any]:

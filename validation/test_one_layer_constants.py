@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from numerics.descent import row_recursion
 from theory.exact import fraction
 from theory.step_bounds import Visit, breaking_schedule, largest_step, row_after
-from theory.task import Statement, Task, build_task, reversal_task
+from theory.task import Statement, Task, build_task, chain_of_thought_task, reversal_task
 from theory.visit_bounds import probability_after, visits_until
 from validation.compare import rounding_tolerance
 from validation.networks import OneLayerTransformer
@@ -57,17 +57,20 @@ def batch_of(visit: Visit) -> list[Example]:
 
 @st.composite
 def visited_rows(draw: st.DrawFn) -> tuple[Task, Fraction, Fraction]:
-    """A reversal task, a step of 0.05 to 20 and a share 1 - p of at least 1/200 that is below the start's."""
-    pairs = draw(st.integers(1, 3))
-    task = reversal_task(pairs, vocabulary=2 * pairs + 2 + draw(st.integers(0, 30)))
+    """A task of reversal or of chains, a step of 0.3 to 20 and a share 1 - p of at least 1/200, below the start's."""
+    pairs, unused = draw(st.integers(1, 3)), draw(st.integers(0, 30))
+    if draw(st.booleans()):
+        task = reversal_task(pairs, vocabulary=2 * pairs + 2 + unused)
+    else:
+        task = chain_of_thought_task(pairs, 3 * pairs + 2 + unused)
     start = 1 - Fraction(1, task.vocabulary_size)
     step = Fraction(draw(st.floats(0.3, 20.0)))
     return task, step, start * Fraction(draw(st.integers(2, 190)), 200)
 
 
 @given(row=visited_rows(), seed=seeds)
-def test_visits_bound_real_training(row: tuple[Task, Fraction, Fraction], seed: int) -> None:
-    """Under real SGD p < 1 - a after the certified too few visits of every row, and p >= 1 - a after enough."""
+def test_theorems_3_and_4_in_real_training(row: tuple[Task, Fraction, Fraction], seed: int) -> None:
+    """Under real SGD p < 1 - a after the certified too few visits, p >= 1 - a after enough; y <- x, A ~> C <= 1/M."""
     task, step, share = row
     bounds = visits_until(task.vocabulary_size, step, share)
     pairs = len(task.train_context)
@@ -80,6 +83,8 @@ def test_visits_bound_real_training(row: tuple[Task, Fraction, Fraction], seed: 
     tolerance = rounding(int(record[-1]), float(np.abs(trained.final_logits).max()))
     assert (odds[0] < wanted + tolerance).all()
     assert (odds[1] >= wanted - tolerance).all()
+    held_out = trained.trajectories[0].query_log_probability  # (2, queries)
+    assert (held_out <= -np.log(task.vocabulary_size) + tolerance).all()
 
 
 @given(size=st.integers(2, 50), step=st.floats(0.05, 50.0), visits=st.integers(1, 200))

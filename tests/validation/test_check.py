@@ -17,7 +17,7 @@ from validation.check import check, chosen_theorems
 from validation.check_present import check_text, number_text, write_check_folder
 from validation.check_settings import CheckSettings
 from validation.measurements import Measurements
-from validation.present import OutputError
+from validation.output_folder import OutputError
 from validation.settings import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -310,7 +310,7 @@ def test_folder_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("validation.check_present.os.replace", full)
+    monkeypatch.setattr("validation.output_folder.os.replace", full)
     with pytest.raises(OutputError, match="No space left on device; nothing was written"):
         write_check_folder(result, result.as_dict(), tmp_path / "second")
     assert list(tmp_path.iterdir()) == [tmp_path / "out"]

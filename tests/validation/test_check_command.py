@@ -112,6 +112,16 @@ def test_an_exception_of_ones_own_theorem_is_bad_input(check: Any, tmp_path: Pat
     assert err.strip() == said
 
 
+def test_ones_own_theorem_may_not_take_a_name(check: Any, tmp_path: Path) -> None:
+    """A theorem that is called like a built-in one is refused, so that no name means two things."""
+    own = tmp_path / "own.py"
+    text = (ROOT / "examples/own_theorem.py").read_text(encoding="utf-8")
+    own.write_text(text.replace("odds-of-the-untrained", "theorem-3"))
+    code, out, err = check("--from", str(own))
+    assert (code, out) == (2, "")
+    assert "theorem 'theorem-3': that name is taken" in err
+
+
 BAD = {
     "missing file": (["nowhere.csv"], "nowhere.csv"),
     "unknown option": (["--pears", "3"], "No such option"),
