@@ -36,7 +36,7 @@ from theory.visits import derive_visits
 
 def visits(setting: Setting) -> int:
     """Visits of a pair that certainly bring its probability to 1/2."""
-    rate = Fraction(str(setting.learning_rate))
+    rate = Fraction(str(setting.rate()))
     return visits_until(setting.task.vocabulary_size, rate, Fraction(1, 2)).certified_enough
 
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from theory.coherence import Schedule
+from theory.coherence import Schedule, ScheduleKind
 from theory.errors import BadInput
 from theory.exponent import Exponent
 from theory.task import Task
@@ -67,6 +67,9 @@ class Measure(Protocol):
     def settled_loss(self, setting: "Setting") -> tuple[float, float]:
         """The loss where training settles, and a bound on how far it still is from the end."""
 
+    def seconds(self, setting: "Setting", kind: ScheduleKind) -> float:
+        """How long `separation` takes along such a schedule, within a small factor."""
+
     def failure_interval(self, failures: int, draws: int) -> tuple[float, float]:
         """An exact binomial interval of the failure probability, at the run's share of the false-alarm rate."""
 
@@ -76,7 +79,8 @@ class Setting:
     """A task and the numbers chosen for it; time is step size x steps, losses are in nats.
 
     `dimension` None asks for the smallest certified one. `loss_target` is c, `reversal_floor` C of Theorem 2 (None:
-    log(m/2)). `steps` None runs as long as the theorem's constants say. `draws` instances start at `seed`.
+    log(m/2)). `learning_rate` None stands for that of `rate`. `steps` None runs as long as the theorem's constants say.
+    `draws` instances start at `seed`.
     """
 
     task: Task
@@ -87,7 +91,7 @@ class Setting:
     delta: float = 0.05
     loss_target: float = 0.01
     reversal_floor: float | None = None
-    learning_rate: float = 1.0
+    learning_rate: float | None = None
     steps: int | None = None
     draws: int = 20
     seed: int = 0
@@ -96,6 +100,15 @@ class Setting:
         for name in ("epsilon", "delta"):
             if not 0 < getattr(self, name) < 1:
                 raise BadInput(f"--{name} {getattr(self, name)}: expected a number above 0 and below 1")
+
+    def rate(self, kind: ScheduleKind = "reshuffled") -> float:
+        """The learning rate: the one that was asked for, else 1 for one pair a step and N/2 for full-batch descent.
+
+        A visit then moves a row by one residual, or by half of one, in either case well within the certified steps.
+        """
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return self.task.trained_contexts / 2 if kind == "gd" else 1.0
 
     def with_task(self, task: Task) -> "Setting":
         """The same numbers for another task."""

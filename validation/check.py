@@ -12,7 +12,7 @@ from validation.check_settings import CheckSettings, select, unknown_theorem
 from validation.coverage import CoveredClaim, cover
 from validation.result import finite_json, provenance
 from validation.settings import SettingsError, VerifySettings
-from validation.verify import load_task
+from validation.verify import LONG, load_task
 
 FORMAT = "reversal-check/1"
 
@@ -83,14 +83,26 @@ def chosen_theorems(settings: CheckSettings, built_in: Sequence[Theorem], own: S
 
 
 def check(
-    settings: CheckSettings, theorems: Sequence[Theorem], measure: Measure, report: Report | None = None
+    settings: CheckSettings,
+    theorems: Sequence[Theorem],
+    measure: Measure,
+    report: Report | None = None,
+    announce: Callable[[str], None] | None = None,
 ) -> CheckResult:
     """Check each theorem on its task. Raises FactFileError or TaskError (bad input) where no task can be built.
+
+    `report` hears of progress, `announce` gets one line before work that is expected to take more than LONG seconds.
 
     Where only some of the theorems' kinds of task can be built (a file without chains, say), the others are not
     applicable, with that reason.
     """
     tasks, notes, missing = _tasks(settings, [theorem.task for theorem in theorems])
+    expected = sum(t.seconds(_setting(settings, tasks[t.task], measure)) for t in theorems if t.task in tasks)
+    if announce is not None and expected > LONG:
+        announce(
+            f"this will take about {expected / 60:.0f} minutes, most of it {settings.draws} draws of embeddings; to "
+            "make it shorter: fewer --draws, or one --theorem at a time"
+        )
     checked = []
     for done, theorem in enumerate(theorems):
         if report is not None:

@@ -156,7 +156,9 @@ def check(
     reversal_floor: Annotated[
         str | None, _number("reversal_floor", "Reversal loss C of Theorem 2, in nats [default: log(m/2)].")
     ] = None,
-    learning_rate: Annotated[str | None, _number("learning_rate", "Step size of the finite-step forms.")] = None,
+    learning_rate: Annotated[
+        str | None, _number("learning_rate", "Step size [default: 1; for gradient descent N/2].")
+    ] = None,
     steps: Annotated[
         str | None, _number("steps", "Steps of descent [default: what the theorem's constants say].", "N")
     ] = None,
@@ -212,8 +214,8 @@ def check(
         taken = (*(theorem.id for theorem in THEOREMS), "all")
         own = () if settings.theorem_file is None else load_theorems(settings.theorem_file, taken)
         theorems = chosen_theorems(settings, THEOREMS, own)
-        with progress_display() as (_, tell):
-            result = run_check(settings, theorems, Measurements(limit), tell)
+        with progress_display() as (announce, tell):
+            result = run_check(settings, theorems, Measurements(limit), tell, announce)
         document = result.as_dict() if as_json or output is not None else {}
         if as_json:
             print_out(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")

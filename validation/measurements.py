@@ -19,7 +19,7 @@ from numerics.gram import Gram
 from numerics.instance_bounds import instance_bounds
 from numerics.kernels import Kernels
 from numerics.observables import observe
-from theory.coherence import Schedule
+from theory.coherence import Schedule, ScheduleKind
 from theory.separation import certify
 from theory.setting import NotMeasured, OneLayerRun, Separation, Setting
 from theory.task import Task, first_pairs
@@ -29,12 +29,18 @@ from validation.optimizer_law import DIMENSION, INIT_SCALE, law_residual, optimi
 
 # Flow times per context, from where the loss has hardly moved to where it is some 1e-9: exponents are largest early.
 EARLIEST, LATEST, TIMES = 1e-3, 1e9, 36
-EPOCHS = 200
+EPOCHS = 60
 RECORDS = 40
 # Late, a row of share f has a loss of some 1/(f t): full-batch descent runs until the loss must be at its target.
-PAST_TARGET = 2.0
+PAST_TARGET = 1.3
+FLOW_TOLERANCE = 1e-7  # relative: exponents are wanted to a few digits
 # Recursions in Python take some 50 microseconds a step.
 MOST_STEPS = 200_000
+# For estimates of time: measured on one thread.
+FLOPS_PER_SECOND = 1e10
+SECONDS_PER_STEP = 1e-4
+FLOW_EVALUATIONS = 300
+SECONDS_PER_DRAW = 0.03
 # Eigenvalues in balls cost O(m^3): a second at this size.
 MOST_EIGENVALUES = 300
 # The interpolation law is measured in torch on a part of the task: its answer does not depend on the size.
@@ -81,7 +87,7 @@ class Measurements:
         self._refuse_large(task)
         gram = Gram.identity(task.vocabulary_size)
         start = np.zeros((len(task.contexts), task.vocabulary_size))
-        settings = DescentSettings("sgd", setting.learning_rate, order="reshuffled", seed=setting.seed)
+        settings = DescentSettings("sgd", setting.rate(), order="reshuffled", seed=setting.seed)
         seen = task.target_distribution.toarray() > 0
         record = _epochs(visits) * pairs
         unseen, lowest, logits = 0.0, np.inf, start
@@ -93,7 +99,7 @@ class Measurements:
             margin = np.where(seen, logits, np.inf).min(axis=1) - np.where(seen, -np.inf, logits).max(axis=1)
             lowest = min(lowest, float(margin.min()))
         trained = probability[task.train_context, task.train_target]
-        gap = _sandwich_gap(task, logits, setting.learning_rate, visits) if task.single_target else (np.nan, np.nan)
+        gap = _sandwich_gap(task, logits, setting.rate(), visits) if task.single_target else (np.nan, np.nan)
         return OneLayerRun(visits, float(trained.min()), unseen, gap, lowest)
 
     def interpolation_residual(self, setting: Setting, optimizer: str) -> tuple[float, float]:
@@ -115,6 +121,18 @@ class Measurements:
         time = LATEST * task.trained_contexts
         loss = decoupled_flow(task, np.array([time])).loss[0]
         return float(loss), 2.0 * len(task.train_context) / time
+
+    def seconds(self, setting: Setting, kind: ScheduleKind) -> float:
+        """Floating-point work of all draws at a few billion operations a second, and Python's share of each step."""
+        rows, size = setting.task.trained_contexts, setting.task.vocabulary_size
+        product = 2.0 * rows * size * (rows + size) / FLOPS_PER_SECOND
+        epoch, epochs = _planned(setting, kind)
+        visit = 2.0 * size * (rows + size) / FLOPS_PER_SECOND
+        work = {
+            "flow": FLOW_EVALUATIONS * (2 * product + SECONDS_PER_STEP),
+            "gd": epochs * (2 * product + SECONDS_PER_STEP),
+        }.get(kind, epoch * epochs * (visit + SECONDS_PER_STEP))
+        return setting.draws * (work + SECONDS_PER_DRAW + 1e-5 * size * (rows + len(setting.task.queries)))
 
     def failure_interval(self, failures: int, draws: int) -> tuple[float, float]:
         """Clopper and Pearson's exact interval of a failure probability, at this run's false-alarm rate."""
@@ -178,24 +196,32 @@ def _changes(setting: Setting, gram: Gram, start: np.ndarray, schedule: Schedule
     task = setting.task
     if schedule.kind == "flow":
         time = np.geomspace(EARLIEST, LATEST, TIMES) * task.trained_contexts
-        return flow_changes(task, gram, start, time)
+        return flow_changes(task, gram, start, time, FLOW_TOLERANCE)
     full = schedule.kind == "gd"
-    epoch = 1 if full else len(task.train_context)
-    enough = EPOCHS
-    if full:
-        enough += int(PAST_TARGET * task.trained_contexts / (setting.loss_target * setting.learning_rate))
-    epochs = min(enough, MOST_STEPS // epoch) if setting.steps is None else max(setting.steps // epoch, 1)
+    epoch, epochs = _planned(setting, schedule.kind)
     if epochs * epoch > MOST_STEPS or not epochs:
         raise NotMeasured(f"{epochs * epoch:,} steps are more than the {MOST_STEPS:,} that are run; lower --steps")
     settings = DescentSettings(
         "gd" if full else "sgd",
-        setting.learning_rate,
+        setting.rate(schedule.kind),
         batch="full" if full else "one",
         order="cyclic" if schedule.kind == "cyclic" else "reshuffled",
         seed=setting.seed,
     )
     record = _epochs(epochs)[1:] * epoch
     return descent_changes(task, gram, start, settings, epochs * epoch, record)
+
+
+def _planned(setting: Setting, kind: ScheduleKind) -> tuple[int, int]:
+    """Steps of an epoch, and how many epochs are run: those that were asked for, else enough for the loss target."""
+    epoch = 1 if kind == "gd" else len(setting.task.train_context)
+    if setting.steps is not None:
+        return epoch, max(setting.steps // epoch, 1)
+    enough = EPOCHS
+    if kind == "gd":
+        share = setting.rate(kind) / setting.task.trained_contexts
+        enough += int(min(PAST_TARGET / (setting.loss_target * share), MOST_STEPS))
+    return epoch, min(enough, MOST_STEPS // epoch)
 
 
 def _epochs(last: int) -> np.ndarray:

@@ -52,7 +52,7 @@ def unseen_outcome(setting: Setting, *, share: float = 1.0) -> Outcome:
     except NotMeasured as reason:
         return Outcome("holds", "symbolic", bound=bound, detail=f"not measured: {reason}")
     verdict: Verdict = "holds" if run.unseen <= bound + ROUNDING else "fails"
-    detail = f"{run.visits} visits of every pair at step {setting.learning_rate:g}, M = {size}"
+    detail = f"{run.visits} visits of every pair at step {setting.rate():g}, M = {size}"
     return Outcome(verdict, "symbolic", run.unseen, bound, detail)
 
 
@@ -72,7 +72,7 @@ def check_step(setting: Setting) -> Finding:
     """The largest step of any row, eta K max w_k, against eta*(M)."""
     task = setting.task
     weight = len(task.train_weight) * float(task.train_weight.max())
-    step, bounds = setting.learning_rate * round(weight, 12), largest_step(task.vocabulary_size)
+    step, bounds = setting.rate() * round(weight, 12), largest_step(task.vocabulary_size)
     most = float(bounds.lower)
     verdict: Verdict = "holds" if step <= most else ("fails" if step >= float(bounds.upper) else "undecided")
     detail = "" if verdict == "holds" else "minibatches exist that break the order at this step"

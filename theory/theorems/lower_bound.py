@@ -60,7 +60,7 @@ class FloorKept:
 
 def floor_kept(setting: Setting, kind: ScheduleKind) -> FloorKept:
     """What Theorem 2 allows in a setting."""
-    rate = 0.0 if kind == "flow" else setting.learning_rate
+    rate = 0.0 if kind == "flow" else setting.rate(kind)
     return FloorKept(setting.loss_target, floor_of(setting), kind, rate)
 
 
@@ -123,6 +123,7 @@ def lower_bound_theorem(id: str, title: str, reference: str, kind: ScheduleKind)
         links=(*proof_links(kind), lemmas.lower_bound),
         certificate=lambda setting: separation_certificate(setting, kind, floor_kept(setting, kind)),
         remains=what_remains,
+        seconds=lambda setting: setting.measure.seconds(setting, kind),
     )
 
 

@@ -25,7 +25,7 @@ ROUNDING = 1e-9
 
 def certified_visits(setting: Setting) -> VisitBounds:
     """Visits until p >= 1 - eps for every trained pair: `--epsilon` is the theorem's a."""
-    return visits_until(setting.task.vocabulary_size, exact(setting.learning_rate), exact(setting.epsilon))
+    return visits_until(setting.task.vocabulary_size, exact(setting.rate()), exact(setting.epsilon))
 
 
 def planned_visits(setting: Setting) -> int:
@@ -39,7 +39,7 @@ def promised(setting: Setting) -> Fraction:
     """The least probability that is proved for a trained pair at the end of the run."""
     if setting.steps is None:
         return 1 - exact(setting.epsilon)
-    size, rate = setting.task.vocabulary_size, exact(setting.learning_rate)
+    size, rate = setting.task.vocabulary_size, exact(setting.rate())
     return probability_after(size, rate, planned_visits(setting))[0]
 
 
@@ -78,7 +78,7 @@ def one_layer_certificate(setting: Setting) -> Certificate:
             "bound of an untrained pair, 1/M": 1 / setting.task.vocabulary_size,
             "largest step for unseen logits to be smallest": float(step.lower),
             "that step breaks the order from": float(step.upper),
-            "log M / eta, the paper's order of visits": math.log(setting.task.vocabulary_size) / setting.learning_rate,
+            "log M / eta, the paper's order of visits": math.log(setting.task.vocabulary_size) / setting.rate(),
         }
     )
 

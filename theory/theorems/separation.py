@@ -30,7 +30,7 @@ def schedule_of(setting: Setting, kind: ScheduleKind) -> Schedule:
     """The visits of the rows at the setting's learning rate."""
     if kind == "flow":
         return Schedule.flow()
-    return Schedule.descent(kind, setting.learning_rate, setting.task.trained_contexts)
+    return Schedule.descent(kind, setting.rate(kind), setting.task.trained_contexts)
 
 
 @lru_cache(maxsize=64)
@@ -43,7 +43,7 @@ def _smallest(
 
 def certified_dimension(setting: Setting, kind: ScheduleKind, allowed: Allowed) -> CertifiedDimension:
     """The smallest dimension at which the exponent is certified to stay below `allowed` with probability 1 - delta."""
-    rate = 0.0 if kind == "flow" else setting.learning_rate
+    rate = 0.0 if kind == "flow" else setting.rate(kind)
     return _smallest(TaskShape.of(setting.task), kind, rate, setting.delta, setting.init_scale, allowed)
 
 
@@ -239,6 +239,7 @@ def separation_theorem(
         links=proof_links(kind),
         certificate=lambda setting: separation_certificate(setting, kind, at_most(setting)),
         remains=what_remains,
+        seconds=lambda setting: setting.measure.seconds(setting, kind),
     )
 
 
