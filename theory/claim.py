@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from theory import notebook
+
 Verdict = Literal["holds", "fails", "undecided", "not applicable"]
 Evidence = Literal["symbolic", "certified", "numerical", "sampled"]
 
@@ -49,3 +51,11 @@ class Claim:
     def as_dict(self) -> dict[str, Any]:
         """The claim as JSON-ready fields."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: see `theory.notebook`."""
+        return notebook.claim_html(self)
+
+    def _repr_latex_(self) -> str:
+        """For notebooks: see `theory.notebook`."""
+        return notebook.formula_latex(self.statement)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from theory import notebook
 from theory.claim import Claim, Evidence, Verdict, joint_verdict, weakest_evidence
 from theory.statement import Check, Identity, Inequality
 
@@ -72,6 +73,14 @@ class Derivation:
             evidence=self.evidence,
             detail=doubtful[0] if doubtful else f"{len(self.steps)} steps, each checked where it stands",
         )
+
+    def _repr_html_(self) -> str:
+        """For notebooks: see `theory.notebook`."""
+        return notebook.derivation_html(self)
+
+    def _repr_latex_(self) -> str:
+        """For notebooks: see `theory.notebook`."""
+        return notebook.derivation_latex(self)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,9 @@ from theory.proof_interval import (
     sign,
 )
 
+# Of a power or a root: it is computed exactly before it is rounded.
+LARGEST_POWER = 10_000
+
 KINKED = (Abs, Max, Min)
 
 
@@ -120,19 +123,24 @@ def compiled(expr: Expr) -> Program:
             case Add():
                 return reduce(lambda a, b: emit("add", a, b), map(visit, e.args))
             case Mul():
-                logs = [a.args[0] for a in e.args if isinstance(a, log) and a.args[0] in e.args][:1]
+                rest = list(e.args)
+                logs = [a.args[0] for a in rest if isinstance(a, log) and a.args[0] in rest][:1]
                 parts = [emit("x log x", visit(u)) for u in logs]
-                rest = [a for a in e.args if not any(a in (u, log(u)) for u in logs)]
+                for u in logs:  # one copy of each: an unevaluated product may repeat a factor
+                    rest.remove(u)
+                    rest.remove(log(u))
                 return reduce(lambda a, b: emit("mul", a, b), [*parts, *map(visit, rest)])
+            case Pow() if e.exp.is_Rational and max(abs(int(e.exp.p)), int(e.exp.q)) > LARGEST_POWER:
+                raise EnclosureError(f"the exponent of {e} is out of range: at most {LARGEST_POWER} above and below")
             case Pow() if e.exp.is_Integer:
                 return emit("power", visit(e.base), data=int(e.exp))
             case Pow() if e.exp.is_Rational:
                 root = emit("root", visit(e.base), data=int(e.exp.q))
                 return emit("power", root, data=int(e.exp.p))
             case exp():
-                return emit("exp", visit(e.args[0]))
+                return emit("exp", visit(e.exp))  # a power of E has its exponent second
             case Pow():
-                return visit(exp(e.exp * log(e.base)))
+                return emit("exp", emit("mul", visit(e.exp), emit("log", visit(e.base))))
             case tanh_():
                 return visit(1 - 2 / (exp(2 * e.args[0]) + 1))
             case coth():
@@ -141,7 +149,7 @@ def compiled(expr: Expr) -> Program:
                 return visit((exp(e.args[0]) - exp(-e.args[0])) / 2)
             case cosh():
                 return visit(1 + 2 * sinh_(e.args[0] / 2) ** 2)
-            case log() | erf():
+            case log() | erf() if len(e.args) == 1:
                 return emit(type(e).__name__, visit(e.args[0]))
             case erfc():
                 return emit("minus", emit("-erfc", visit(e.args[0])))

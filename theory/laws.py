@@ -1,5 +1,7 @@
 """Every law that is derived here, in the order in which a reader meets them."""
 
+from functools import cache
+
 from theory import (
     bilinear,
     decoupled_row,
@@ -27,8 +29,13 @@ LAWS: tuple[Law, ...] = (
 
 
 def derive_all() -> list[Derivation]:
-    """Every derivation, its steps not yet checked (a step is checked when its verdict is asked for)."""
-    return [law.derive() for law in LAWS]
+    """Every derivation; a step is checked when its verdict is first asked for, once in the life of a process."""
+    return list(_derivations())
+
+
+@cache
+def _derivations() -> tuple[Derivation, ...]:
+    return tuple(law.derive() for law in LAWS)
 
 
 def false_twins() -> list[FalseTwin]:

@@ -21,7 +21,7 @@ from theory.proof_domain import Box, Domain, Side, cut, halves, probes, rational
 from theory.proof_interval import Infinite, Interval, minus, negative, nonnegative, point
 from theory.proof_method import Method, parts
 from theory.proof_sample import near_contact
-from theory.proof_settle import DEEPEST, settle
+from theory.proof_settle import DEEPEST, OutOfTimeError, settle, time_limit
 
 __all__ = ["Domain", "Leaf", "Outcome", "Proof", "Refutation", "Unproved", "prove"]
 
@@ -30,6 +30,7 @@ PRECISION = 192
 DEEPEST_CUT = 80
 
 MOST_BOXES = 20_000
+MOST_SECONDS = 120.0  # a statement that takes longer is out of reach of these methods
 
 # Sample points before any box is cut.
 MOST_PROBES = 400
@@ -86,7 +87,13 @@ Outcome = Proof | Refutation | Unproved
 
 
 def prove(
-    expr: Expr, domain: Domain, *, strict: bool = False, most_boxes: int = MOST_BOXES, precision: int = PRECISION
+    expr: Expr,
+    domain: Domain,
+    *,
+    strict: bool = False,
+    most_boxes: int = MOST_BOXES,
+    most_seconds: float = MOST_SECONDS,
+    precision: int = PRECISION,
 ) -> Outcome:
     """Prove expr >= 0 (> 0 if strict) on the domain, or refute it by a point, or say why neither.
 
@@ -96,10 +103,15 @@ def prove(
     unknown = expr.free_symbols - set(domain.symbols)
     if unknown:
         raise EnclosureError(f"{', '.join(map(str, unknown))} in {expr} has no bounds: add it to the domain")
-    real = expr.xreplace(domain.real)
+    real = rebuilt(expr.xreplace(domain.real))
     compiled(real)
-    with ctx.workprec(precision):
-        outcome = _Search(real, strict, most_boxes).run(domain.box)
+    try:
+        with ctx.workprec(precision), time_limit(most_seconds):
+            outcome = _Search(real, strict, most_boxes).run(domain.box)
+    except RecursionError:
+        return Unproved("an expression, or a derivative of it, is nested too deeply", 0, {})
+    except OutOfTimeError:
+        return Unproved(f"the limit of {most_seconds:g} seconds", 0, {})
     given = {y: x for x, y in domain.real.items()}
     match outcome:
         case Unproved():
@@ -110,6 +122,11 @@ def prove(
             assert value is not None
             return Refutation(expr, domain, {given[x]: rational(q) for x, q in outcome.items()}, _ends(value))
     return Proof(expr, domain, strict, outcome, precision)
+
+
+def rebuilt(expr: Expr) -> Expr:
+    """The expression with every part evaluated again: what was built with evaluate=False means what it says."""
+    return expr.func(*map(rebuilt, expr.args)) if expr.args else expr
 
 
 def _ends(value: Interval) -> tuple[Rational, Rational]:

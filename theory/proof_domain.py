@@ -42,6 +42,9 @@ class Domain:
         for x, segment in self.bounds:
             if not isinstance(segment, Segment) or not all(_exact(end) for end in (segment.start, segment.end)):
                 raise DomainError(f"the ends of {x} must be rationals in ascending order, or infinite: got {segment}")
+            # SymPy simplifies by such an assumption when the expression is built, before any domain is known
+            if (x.is_nonnegative and segment.start < 0) or (x.is_nonpositive and segment.end > 0):
+                raise DomainError(f"{x} was declared of one sign, but its domain {segment} has both")
 
     @classmethod
     def of(cls, *bounds: tuple[Symbol, object, object] | tuple[Symbol, Segment]) -> "Domain":

@@ -1,6 +1,11 @@
 """Settling the sign of an expression on one box, without cutting it: the tactics behind the methods of a proof."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from fractions import Fraction
+from math import inf
+from time import monotonic
 from typing import Literal
 
 from flint import fmpq
@@ -34,8 +39,27 @@ from theory.proof_sample import below_zero, sampled_sign
 DEEPEST = HIGHEST_ORDER
 
 
+_deadline: ContextVar[float] = ContextVar("deadline", default=inf)
+
+
+class OutOfTimeError(Exception):
+    """The time limit of a search has passed."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Let every `settle` inside raise OutOfTimeError once so many seconds have passed."""
+    token = _deadline.set(monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
 def settle(expr: Expr, box: Box, strict: bool, depth: int = DEEPEST) -> Method | None:
     """A method that proves expr >= 0 (> 0 if strict) on the box, or None. Works at `flint.ctx.prec` bits."""
+    if monotonic() > _deadline.get():
+        raise OutOfTimeError
     value = enclosure(expr, box)
     if value is None:
         return None

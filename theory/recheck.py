@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
-from math import inf, isinf
+from math import inf
 
 from sympy import (
     Add,
@@ -40,7 +40,7 @@ from sympy import (
 from theory.proof import Leaf, Proof
 from theory.proof_domain import Side
 from theory.proof_method import Convex, Enclosed, Method, Monotone, Product, Tangent
-from theory.recheck_interval import Bound, NotDefined, Range, Ranges, negated
+from theory.recheck_interval import Bound, NotDefined, Range, Ranges, infinite, negated
 
 # Bits beyond those of the proof, so that rounding does not reject what the prover's own rounding let through.
 EXTRA_BITS = 64
@@ -97,7 +97,7 @@ def _range(side: Side) -> Range:
     high: Bound = inf if side.high is None else side.high
     if not low < high:
         raise Rejected(f"{side} is not a side of a box")
-    return Range(low, high, not side.low_open and not isinf(low), not side.high_open and not isinf(high))
+    return Range(low, high, not side.low_open and not infinite(low), not side.high_open and not infinite(high))
 
 
 # -- coverage -------------------------------------------------------------------------------------------------
@@ -217,10 +217,10 @@ class Checker:
         at = self.ranges.of(contact, box)
         side = box[x]
         low, high = min(at.low, side.low), max(at.high, side.high)
-        wide = {**box, x: Range(low, high, not isinf(low), not isinf(high))}
-        if not isinf(side.low) and not side.low_in and at.low > side.low:
+        wide = {**box, x: Range(low, high, not infinite(low), not infinite(high))}
+        if not infinite(side.low) and not side.low_in and at.low > side.low:
             wide[x] = wide[x]._replace(low_in=False)
-        if not isinf(side.high) and not side.high_in and at.high < side.high:
+        if not infinite(side.high) and not side.high_in and at.high < side.high:
             wide[x] = wide[x]._replace(high_in=False)
         if at.low <= side.low and not at.low_in and not side.low_in:
             wide[x] = wide[x]._replace(low_in=False)
@@ -343,7 +343,7 @@ def derivative(expr: Expr, x: Symbol) -> Expr:
             first, rest = expr.args[0], expr.func(*expr.args[1:])
             return derivative(first, x) * rest + first * derivative(rest, x)
         case exp():
-            return expr * derivative(expr.args[0], x)
+            return expr * derivative(expr.exp, x)
         case Pow() if x not in expr.exp.free_symbols:
             return expr.exp * expr.base ** (expr.exp - 1) * derivative(expr.base, x)
         case Pow():

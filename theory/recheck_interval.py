@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import lru_cache, reduce
 from itertools import product
-from math import inf, isinf
+from math import inf
 from typing import Any, NamedTuple
 
 from mpmath.ctx_iv import MPIntervalContext
@@ -41,6 +41,11 @@ MOST_BITS = 20_000
 LONG = 6
 
 
+def infinite(end: Bound) -> bool:
+    """Whether an end is infinite: finite ends are fractions, of any size, and never floats."""
+    return isinstance(end, float)
+
+
 class NotDefined(ArithmeticError):
     """An expression that may be undefined somewhere on the box, or has no rule."""
 
@@ -56,7 +61,7 @@ class Range(NamedTuple):
     @property
     def at_infinity(self) -> bool:
         """Whether an infinite end is attained, that is, a limit."""
-        return (isinf(self.low) and self.low_in) or (isinf(self.high) and self.high_in)
+        return (infinite(self.low) and self.low_in) or (infinite(self.high) and self.high_in)
 
     def above(self, strict: bool) -> bool:
         """>= 0 throughout, or > 0."""
@@ -106,12 +111,12 @@ class Ranges:
             case Mul():
                 return reduce(self.multiply, map(go, expr.args))
             case exp():
-                return self._rising("exp", go(expr.args[0]), 0, inf)
+                return self._rising("exp", go(expr.exp), 0, inf)  # a power of E has its exponent second
             case Pow() if expr.exp.is_Rational:
                 return self._powered(go(expr.base), int(expr.exp.p), int(expr.exp.q))
             case Pow():
                 return self._rising("exp", self.multiply(go(expr.exp), go(log(expr.base))), 0, inf)
-            case log():
+            case log() if len(expr.args) == 1:
                 argument = go(expr.args[0])
                 if not argument.above(True):
                     raise NotDefined(f"logarithm of {expr.args[0]}")
@@ -198,9 +203,13 @@ class Ranges:
             raise NotDefined("division by zero")
         if x.high <= 0:
             return negated(self._inverse(negated(x)))
-        high, high_in = (inf, False) if x.low == 0 else self._short(1 / x.low, x.low_in, True)
-        low, low_in = (Fraction(0), x.high_in) if isinf(x.high) else self._short(1 / x.high, x.high_in, False)
+        high, high_in = (inf, False) if x.low == 0 else self._reciprocal(x.low, x.low_in, True)
+        low, low_in = self._reciprocal(x.high, x.high_in, False)
         return Range(low, high, low_in, high_in)
+
+    def _reciprocal(self, end: Bound, end_in: bool, up: bool) -> tuple[Bound, bool]:
+        """One over a positive end; zero at infinity, attained as a limit where infinity is."""
+        return (Fraction(0), end_in) if infinite(end) else self._short(1 / end, end_in, up)
 
     def _powered(self, x: Range, p: int, q: int) -> Range:
         """x^(p/q): the root first, then the power."""
@@ -212,8 +221,8 @@ class Ranges:
         if p < 0:
             return self._inverse(self._powered(x, -p, 1))
         y = _size(x) if p % 2 == 0 else x
-        low, low_in = (y.low**p, y.low_in) if isinf(y.low) else self._short(y.low**p, y.low_in, False)
-        high, high_in = (y.high**p, y.high_in) if isinf(y.high) else self._short(y.high**p, y.high_in, True)
+        low, low_in = (y.low**p, y.low_in) if infinite(y.low) else self._short(y.low**p, y.low_in, False)
+        high, high_in = (y.high**p, y.high_in) if infinite(y.high) else self._short(y.high**p, y.high_in, True)
         return Range(low, high, low_in, high_in)
 
     def _rooted(self, end: Bound, end_in: bool, up: bool, q: int) -> tuple[Bound, bool]:
@@ -247,19 +256,22 @@ class Ranges:
         def end(a: Bound, a_in: bool, up: bool) -> tuple[Bound, bool]:
             if isinstance(a, float):
                 found = greatest if a > 0 else least
-                return (found if isinf(found) else Fraction(found)), a_in
+                return (found if infinite(found) else Fraction(found)), a_in
             if a == 0 and name == "log":
                 return -inf, False
             low, high = self.value(name, a)
             found = high if up else low
-            return found, a_in and (low == high or found != 0)  # inexact values are never zero
+            # inexact values are never zero, and a finite argument never gives infinity
+            return found, a_in and not infinite(found) and (low == high or found != 0)
 
         low, low_in = end(x.low, x.low_in, False)
         high, high_in = end(x.high, x.high_in, True)
         # the function never reaches the ends of its own range, except in the limit
         if not x.at_infinity:
-            low, low_in = (Fraction(least), False) if not isinf(least) and low < least else (low, low_in)
-            high, high_in = (Fraction(greatest), False) if not isinf(greatest) and high > greatest else (high, high_in)
+            low, low_in = (Fraction(least), False) if not infinite(least) and low < least else (low, low_in)
+            high, high_in = (
+                (Fraction(greatest), False) if not infinite(greatest) and high > greatest else (high, high_in)
+            )
         return Range(low, high, low_in, high_in)
 
     def _value(self, name: str, a: Fraction) -> tuple[Bound, Bound]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from sympy import Expr, Ge, Gt, latex
 
+from theory import notebook
 from theory.claim import Claim, Evidence, Verdict, joint_verdict
 from theory.derivation import Derivation
 from theory.proof import Refutation, Unproved, prove
@@ -244,6 +245,14 @@ class CheckedTheorem:
             "remains": [claim.as_dict() for claim in self.remains],
         }
 
+    def _repr_html_(self) -> str:
+        """For notebooks: see `theory.notebook`."""
+        return notebook.checked_theorem_html(self)
+
+    def _repr_latex_(self) -> str:
+        """For notebooks: see `theory.notebook`."""
+        return notebook.formula_latex(self.theorem.statement)
+
 
 @dataclass(frozen=True)
 class Theorem:
@@ -274,3 +283,11 @@ class Theorem:
             outcome = Outcome("not applicable", "symbolic", detail=f"assumptions that fail here: {', '.join(failing)}")
             return CheckedTheorem(self, findings, links, outcome, Certificate(), tuple(self.remains(setting)))
         return CheckedTheorem(self, findings, links, self.conclusion.check(setting), self.certificate(setting))
+
+    def _repr_html_(self) -> str:
+        """For notebooks: see `theory.notebook`."""
+        return notebook.theorem_html(self)
+
+    def _repr_latex_(self) -> str:
+        """For notebooks: see `theory.notebook`."""
+        return notebook.formula_latex(self.statement)

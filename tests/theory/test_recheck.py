@@ -10,9 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sympy import (
+    Add,
+    E,
     Expr,
     Integer,
     Interval,
+    Mul,
+    Pow,
     Rational,
     S,
     Symbol,
@@ -29,7 +33,7 @@ from sympy import (
     tanh,
 )
 
-from theory.proof import Domain, Leaf, Proof, prove
+from theory.proof import Domain, Leaf, Proof, Refutation, prove
 from theory.proof_domain import Side
 from theory.proof_method import Convex, Enclosed, Method, Monotone, Product, SignedFactor, Tangent
 from theory.recheck import Rejected, covers, derivative, recheck, same, vanishes
@@ -388,3 +392,51 @@ def test_own_error_function(x: str, sign: int) -> None:
         low, high = (mpmath.mpf(e.numerator) / e.denominator for e in (found.low, found.high))
         assert low <= exact <= high
         assert high - low <= exact * (mpmath.mpf(2) ** -60 if value <= 40 else 2 / mpmath.mpf(1600))
+
+
+def test_a_limit_at_infinity_is_exactly_zero() -> None:
+    """A forged certificate that leans on 1/x -> 0 for 1/x + 2/(1 - x) - 5 >= 0, false at -10, is rejected."""
+    x = Symbol("x", real=True)
+    false = 1 / x + 2 / (1 - x) - 5
+    domain = Domain.of((x, -oo, -3))
+    slope = prove(diff(false, x), domain)
+    assert isinstance(slope, Proof)
+    forged = Monotone(x, "low", diff(false, x), slope.boxes[0].method, None, Enclosed())
+    assert recheck(Proof(false, domain, False, (Leaf(domain.sides, forged),), 192)) is not None
+    true = prove(1 / x - log(1 + 1 / x), Domain.of((x, Interval.Lopen(0, oo))))
+    assert isinstance(true, Proof)
+    assert recheck(true) is None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        lambda z: z + log(100, 10, evaluate=False) - 4,
+        lambda z: Add(z, Pow(E, log(2), evaluate=False), -3, evaluate=False),
+        lambda z: Add(z, 25, Mul(-1, 3, 3, 3, log(3), evaluate=False), evaluate=False),
+    ],
+)
+def test_unevaluated_parts_mean_what_they_say(statement: Callable[[Symbol], Expr]) -> None:
+    """Statements that are false at z = 0 once their parts are evaluated are refuted, and no certificate passes."""
+    z = Symbol("z", real=True)
+    domain = Domain.of((z, 0, 1))
+    assert isinstance(prove(statement(z), domain), Refutation)
+    assert recheck(Proof(statement(z), domain, False, (Leaf(domain.sides, Enclosed()),), 192)) is not None
+
+
+@pytest.mark.parametrize(
+    ("expr", "low", "high"),
+    [
+        (lambda x: x, 0, 10**400),
+        (lambda x: 1 / (1 + exp(x)), 0, 1000),
+        (lambda x: log(exp(x**3) + 1) - 8, 2, 10),
+        (lambda x: x * exp(20000), 0, 1),
+        (lambda x: exp(x) * (x + 1) + x * exp(x**2) - 1, 0, 1000),
+    ],
+)
+def test_large_numbers_are_verified_again(expr: Callable[[Symbol], Expr], low: int, high: int) -> None:
+    """Values beyond floating point are proved and rechecked, without overflow."""
+    x = Symbol("x", real=True)
+    proof = prove(expr(x), Domain.of((x, low, high)))
+    assert isinstance(proof, Proof)
+    assert recheck(proof) is None
