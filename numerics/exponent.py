@@ -18,18 +18,19 @@ class MeasuredExponent:
     """`largest` over all states of the exponent, minus infinity where the loss never fell.
 
     `at_target` is log(L_rev/L_rev(0)), the smaller of the two states around the first one with L <= the loss target;
-    nan where the loss does not get there.
+    nan where the loss does not get there. `remaining` is L/L(0) at the last state.
     """
 
     largest: float
     at_target: float
+    remaining: float
 
 
 def measure_exponent(
     task: Task, initial_logits: np.ndarray, changes: Iterable[np.ndarray], log_target: float
 ) -> MeasuredExponent:
     """Follow S(0) + dS over the `changes` dS (contexts, m); `log_target` is log(loss target / L(0))."""
-    largest, at_target, before = -np.inf, np.nan, 0.0
+    largest, at_target, before, fallen = -np.inf, np.nan, 0.0, 0.0
     for change in changes:
         fallen = -training_log_ratio(task, initial_logits, change)
         reverse = reversal_log_ratio(task, initial_logits, change)
@@ -38,4 +39,4 @@ def measure_exponent(
         if np.isnan(at_target) and -fallen <= log_target:
             at_target = min(before, reverse)
         before = reverse
-    return MeasuredExponent(float(largest), float(at_target))
+    return MeasuredExponent(float(largest), float(at_target), float(np.exp(-fallen)))

@@ -20,9 +20,10 @@ class Separation:
     """Draws of embeddings and starts at one dimension, each with its certificate and its measured exponent.
 
     `certified` holds the instance's certified exponent (infinite where none), `measured` the largest over all times of
-    -log(L_rev(t)/L_rev(0)) / log(L(0)/L(t)), `first_order` |sum_a w_a| / m of the worst query; shapes (draws,).
+    -log(L_rev(t)/L_rev(0)) / log(L(0)/L(t)), `first_order` -sum_a w_a / m of the worst query, what first-order theory
+    gives for it at t -> 0; shapes (draws,).
     `reversal_loss` is L_rev where the loss first falls to the loss target (nan where it does not), `exponents` the
-    certificates in full.
+    certificates in full, `span` says in words how far the runs went.
     """
 
     certified: np.ndarray
@@ -30,6 +31,7 @@ class Separation:
     first_order: np.ndarray
     reversal_loss: np.ndarray
     exponents: tuple[Exponent, ...]
+    span: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class OneLayerRun:
 
 class Measure(Protocol):
     """Instances and runs for a setting. Every method may raise NotMeasured."""
+
+    @property
+    def false_alarm(self) -> float:
+        """The chance of a wrong alarm of one binomial statement."""
 
     def separation(self, setting: "Setting", dimension: float, schedule: Schedule) -> Separation:
         """Draw G and S(0) at `dimension`, certify, and follow the loss along `schedule`."""
@@ -97,6 +103,12 @@ class Setting:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        size = self.task.vocabulary_size
+        if self.dimension is not None and self.dimension < size and self.dimension % 1:
+            raise BadInput(
+                f"--dimension {self.dimension:g}: below the vocabulary of {size} tokens expected a whole number, for "
+                "the law of the Gram matrix exists for no other"
+            )
         for name in ("epsilon", "delta"):
             if not 0 < getattr(self, name) < 1:
                 raise BadInput(f"--{name} {getattr(self, name)}: expected a number above 0 and below 1")

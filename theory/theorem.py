@@ -7,6 +7,7 @@ A user's own theorem is built from the same parts and run by `reversal check --f
 Every check is a function of a `Setting`: the task, the options, and `measure`, which draws instances and runs them.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -54,13 +55,22 @@ class Assumption:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a conclusion: the number measured against the bound that the theorem promises."""
+    """What became of a conclusion: the number measured against the bound that the theorem promises.
+
+    Raises ValueError for numbers that are not finite: None says that there is none.
+    """
 
     verdict: Verdict
     evidence: Evidence
     measured: float | None = None
     bound: float | None = None
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("measured", "bound"):
+            value = getattr(self, name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name} must be a finite number or None, got {value!r}")
 
 
 @dataclass(frozen=True)

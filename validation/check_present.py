@@ -64,9 +64,10 @@ def _print(result: CheckResult, console: Console, proofs: bool) -> None:
 def verdict_line(result: CheckResult) -> Text:
     """One line: the verdict and how many theorems there are of each."""
     verdicts = [theorem.verdict for theorem in result.theorems]
-    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in VERDICT_STYLE if v in verdicts)
+    words = {"holds": "hold", "fails": "fail", "undecided": "undecided", "not applicable": "not applicable here"}
+    counts = ", ".join(f"{verdicts.count(v)} {words[v]}" for v in VERDICT_STYLE if v in verdicts)
     many = "theorem" if len(verdicts) == 1 else "theorems"
-    return Text(f"{len(verdicts)} {many}: {result.verdict} ({counts})", style=VERDICT_STYLE[result.verdict])
+    return Text(f"{len(verdicts)} {many}: {counts}", style=VERDICT_STYLE[result.verdict])
 
 
 # -- one theorem --
@@ -173,7 +174,7 @@ def proof_line(checked: CheckedTheorem) -> Text:
     open_links = [f"{link.id} ({proof.verdict})" for link, proof in checked.links if proof.verdict != "holds"]
     if open_links:
         return Text(f"{text}; not proved: {', '.join(open_links)}", style=VERDICT_STYLE["undecided"])
-    return Text(f"{text}; each holds")
+    return Text(f"{text}; each holds by itself, how they combine is argued in words (--proofs)")
 
 
 def _print_links(checked: CheckedTheorem, console: Console, shown: set[tuple[str, str]]) -> None:

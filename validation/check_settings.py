@@ -55,7 +55,7 @@ class CheckSettings(BaseModel):
     delta: Annotated[float, Field(gt=0, lt=1)] = 0.05
     loss_target: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
     reversal_floor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    learning_rate: Annotated[float, Field(ge=1e-6, le=1e6)] | None = None
     steps: Annotated[int, Field(ge=1)] | None = None
     draws: Annotated[int, Field(ge=1, le=100_000)] = 20
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0

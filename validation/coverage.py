@@ -21,6 +21,7 @@ class PaperClaim:
     `theorems` are ids of `reversal check`, `laws` those of derivations (`reversal verify` lists them too), `measured`
     those of claims that `reversal verify` measures on real training, by their stem where one stands for each model.
     `how` says how it is checked; `missing` what the paper leaves open, empty where the claim is precise.
+    `not_needed` marks an assumption of the paper without which the theorems here do, so that no verdict is due.
     """
 
     claim: str
@@ -30,6 +31,7 @@ class PaperClaim:
     laws: tuple[str, ...] = ()
     measured: tuple[str, ...] = ()
     missing: str = ""
+    not_needed: bool = False
 
     @property
     def checked_by(self) -> tuple[str, ...]:
@@ -183,6 +185,7 @@ PAPER_CLAIMS: tuple[PaperClaim, ...] = (
         theorems=("sgd-sandwich", "unseen-target-order"),
         laws=("sgd-sandwich",),
         missing="what '>>' and '<<' mean",
+        not_needed=True,
     ),
     PaperClaim(
         "Chain of thought: after training A -> B and B -> C, p(C|A) stays at or below 1/M while the trained pairs "
@@ -267,10 +270,16 @@ def cover(verdicts: Mapping[str, Verdict], laws: bool) -> tuple[CoveredClaim, ..
 
 
 def _covered(claim: PaperClaim, verdicts: Mapping[str, Verdict], derived: Mapping[str, Verdict]) -> CoveredClaim:
-    found = [(id, verdicts[id]) for id in claim.theorems if id in verdicts]
-    found += [(id, derived[id]) for id in claim.laws if id in derived]
+    theorems = [(id, verdicts[id]) for id in claim.theorems if id in verdicts]
+    found = theorems + [(id, derived[id]) for id in claim.laws if id in derived]
     run = tuple(dict.fromkeys(id for id, _ in found))
-    return CoveredClaim(claim, run, joint_verdict([verdict for _, verdict in found]) if found else None)
+    if not found or claim.not_needed:
+        return CoveredClaim(claim, run, None)
+    verdict = joint_verdict([verdict for _, verdict in found])
+    # laws support a claim, they do not establish it: where a theorem does not apply here, neither does the claim
+    if verdict == "holds" and any(v == "not applicable" for _, v in theorems):
+        verdict = "not applicable"
+    return CoveredClaim(claim, run, verdict)
 
 
 def coverage_markdown() -> str:

@@ -60,11 +60,21 @@ class Measurements:
     limit_bytes: float | None = None
     _drawn: dict[tuple[object, ...], Separation] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def false_alarm(self) -> float:
+        """This run's share of the family-wise rate for one binomial statement."""
+        return FALSE_ALARM
+
     def separation(self, setting: Setting, dimension: float, schedule: Schedule) -> Separation:
         """Draw G and S(0) at `dimension`, certify each draw, and follow its loss along `schedule`."""
         key = (id(setting.task), dimension, schedule.kind, *_numbers(setting))
         if key not in self._drawn:
             self._refuse_large(setting.task)
+            if dimension < setting.task.vocabulary_size:
+                raise NotMeasured(
+                    f"below d = m = {setting.task.vocabulary_size} embeddings are linearly dependent, and the loss may "
+                    "settle above zero"
+                )
             self._drawn[key] = _draw(setting, dimension, schedule)
         return self._drawn[key]
 
@@ -149,6 +159,20 @@ class Measurements:
             )
 
 
+def _span(setting: Setting, schedule: Schedule) -> str:
+    """How far a run goes, in words."""
+    if schedule.kind == "flow":
+        return f"t = {LATEST * setting.task.trained_contexts:.3g}"
+    epoch, epochs = _planned(setting, schedule.kind)
+    capped = "" if setting.steps is not None or epochs < _most_epochs(setting, epoch) else " (as many as are run)"
+    return f"{epochs * epoch:,} steps{capped}"
+
+
+def _most_epochs(setting: Setting, epoch: int) -> int:
+    """Epochs of each draw when all draws together stay within MOST_STEPS, at least one."""
+    return max(MOST_STEPS // (epoch * setting.draws), 1)
+
+
 def _numbers(setting: Setting) -> tuple[object, ...]:
     """What the draws of a setting depend on besides its task."""
     return (
@@ -171,7 +195,7 @@ def _instance(setting: Setting, dimension: float, number: int) -> tuple[Gram, np
 def _draw(setting: Setting, dimension: float, schedule: Schedule) -> Separation:
     """Every draw certified and followed."""
     task = setting.task
-    rows, exponents = [], []
+    rows, exponents, left = [], [], []
     for number in range(setting.draws):
         gram, start = _instance(setting, dimension, number)
         exponent = certify(instance_bounds(task, gram, start), schedule)
@@ -179,10 +203,12 @@ def _draw(setting: Setting, dimension: float, schedule: Schedule) -> Separation:
         changes = _changes(setting, gram, start, schedule)
         found = measure_exponent(task, start, changes, float(np.log(setting.loss_target / loss)))
         exponents.append(exponent)
+        left.append(found.remaining)
         at_target = reverse * np.exp(found.at_target)
         rows.append((exponent.epsilon, found.largest, _first_order(task, gram), at_target))
     certified, measured, first_order, reversal_loss = np.array(rows).T
-    return Separation(certified, measured, first_order, reversal_loss, tuple(exponents))
+    span = f"followed to {_span(setting, schedule)}, where L is {min(left):.2g} to {max(left):.2g} of L(0)"
+    return Separation(certified, measured, first_order, reversal_loss, tuple(exponents), span)
 
 
 def _start_losses(task: Task, start: np.ndarray) -> tuple[float, float]:
@@ -221,7 +247,7 @@ def _planned(setting: Setting, kind: ScheduleKind) -> tuple[int, int]:
     if kind == "gd":
         share = setting.rate(kind) / setting.task.trained_contexts
         enough += int(min(PAST_TARGET / (setting.loss_target * share), MOST_STEPS))
-    return epoch, min(enough, MOST_STEPS // epoch)
+    return epoch, min(enough, _most_epochs(setting, epoch))
 
 
 def _epochs(last: int) -> np.ndarray:
@@ -230,12 +256,12 @@ def _epochs(last: int) -> np.ndarray:
 
 
 def _first_order(task: Task, gram: Gram) -> float:
-    """|sum_a w_a| / m of the worst untrained query, the exponent that first-order theory gives at t -> 0."""
+    """-sum_a w_a / m of the worst untrained query, the exponent that first-order theory gives at t -> 0."""
     asked = sorted({q.context - task.trained_contexts for q in task.queries if q.context >= task.trained_contexts})
     if not asked:
         return np.nan
     weights = Kernels(task, gram).interpolation_weights[:, asked]
-    return float(np.abs(weights.sum(axis=0)).max() / task.vocabulary_size)
+    return float((-weights.sum(axis=0)).max() / task.vocabulary_size)
 
 
 def _sandwich_gap(task: Task, logits: np.ndarray, learning_rate: float, visits: int) -> tuple[float, float]:

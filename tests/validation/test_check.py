@@ -84,12 +84,14 @@ def test_document_follows_its_schema() -> None:
 
 
 def test_numbers_that_are_not_finite_are_null() -> None:
-    """An infinite measurement and a constant that is not a number become null in the document."""
+    """Constants that are not finite become null in the document; a measurement that is not finite is refused."""
+    with pytest.raises(ValueError, match="finite"):
+        Outcome("undecided", "numerical", float("inf"), 1.0)
     result = run(
         [
             theorem(
                 "a",
-                conclusion=Conclusion("x", lambda setting: Outcome("undecided", "numerical", float("inf"), 1.0)),
+                conclusion=Conclusion("x", lambda setting: Outcome("undecided", "numerical", None, 1.0)),
                 certificate=lambda setting: Certificate(float("nan"), None, {"K": float("inf")}),
             )
         ]
@@ -129,7 +131,7 @@ def test_a_theorem_is_shown_whole() -> None:
         "certified: exponent 0.25; smallest dimension 1.235e7",
         "constants: K 1.5; chain signed proof",
         "proof: 2 links: 1 symbolic, 1 certified (1,234 boxes); each holds",
-        "1 theorem: holds (1 holds)",
+        "1 theorem: 1 hold",
     ):
         assert part in shown
     assert "by balls" not in shown

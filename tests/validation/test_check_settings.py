@@ -44,7 +44,7 @@ def test_every_problem_has_its_line() -> None:
         ("delta", ["1e-9", "0.999"], ["0", "1", "nan"]),
         ("loss_target", ["1e-9", "50"], ["0", "-1", "inf", "nan"]),
         ("reversal_floor", ["1e-9", "50"], ["0", "-1", "inf"]),
-        ("learning_rate", ["1e-3", "50"], ["0", "-1", "inf"]),
+        ("learning_rate", ["1e-3", "50"], ["0", "-1", "inf", "1e-7", "1e7"]),
         ("steps", ["1"], ["0", "1.5"]),
         ("draws", ["1", "100000"], ["0", "100001"]),
         ("seed", ["0"], ["-1", "x"]),
@@ -119,7 +119,12 @@ class Echo:
         reverse = 1 + _mixed(setting, "init_scale", "draws", "seed", "loss_target", *_descent(schedule))
         exponent = Exponent("signed", schedule, (value,), ())
         found = (np.full(setting.draws, x) for x in (value, value, value, reverse))
-        return Separation(*found, (exponent,) * setting.draws)
+        return Separation(*found, (exponent,) * setting.draws, "a fake run")
+
+    @property
+    def false_alarm(self) -> float:
+        """As in a real run."""
+        return 1e-7
 
     def classical(self, setting: Setting, dimension: float) -> float:
         """Of the first draw."""

@@ -59,10 +59,16 @@ def test_verdicts_come_from_what_was_run() -> None:
 
 
 def test_laws_are_judged_when_everything_is() -> None:
-    """With the laws derived, every claim that names a law has a verdict and all of them hold."""
+    """With the laws derived, every claim that names a law and needs it has a verdict, and all of them hold."""
     for claim in cover({}, laws=True):
-        assert claim.verdict == ("holds" if claim.paper.laws else None)
+        assert claim.verdict == ("holds" if claim.paper.laws and not claim.paper.not_needed else None)
         assert claim.run == claim.paper.laws
+
+
+def test_laws_do_not_outvote_a_theorem() -> None:
+    """Where Theorem 3 does not apply, the claim that it checks is not said to hold, whatever its laws."""
+    found = {claim.paper.theorems: claim for claim in cover({"theorem-3": "not applicable"}, laws=True)}
+    assert found["theorem-3", "unseen-target-bound"].verdict == "not applicable"
 
 
 def test_the_document_survives_markdown() -> None:

@@ -189,9 +189,9 @@ chi_square_moment = _identity(
 )
 chi_square_exponent = _identity(
     "chi-square-exponent",
-    "Chernoff at y = 2 theta/(1 - 2 theta): log of (1 - 2 theta)^(-1/2) e^(-theta (1 + y)) is -(y - log(1 + y))/2",
-    -log(1 - 2 * theta) / 2 - theta / (1 - 2 * theta),
-    -(2 * theta / (1 - 2 * theta) + log(1 - 2 * theta)) / 2,
+    "Chernoff at theta = X/(2 (1 + X)): log of (1 - 2 theta)^(-1/2) e^(-theta (1 + X)) is -(X - log(1 + X))/2",
+    -log(1 - X / (1 + X)) / 2 - X / (2 * (1 + X)) * (1 + X),
+    -(X - log(1 + X)) / 2,
 )
 lower_tail = Link.of_inequality(
     "chi-square-lower-tail",

@@ -22,6 +22,7 @@ from theory.theorems.separation import (
     certified_dimension,
     dimension_assumptions,
     dimension_of,
+    is_certain,
     judged,
     proof_links,
     schedule_of,
@@ -86,7 +87,7 @@ def floor_outcome(setting: Setting, kind: ScheduleKind) -> Outcome:
     dimension = dimension_of(setting, certified)
     if dimension is None:
         return Outcome("undecided", "certified", bound=floor, detail="no dimension is certified; give one")
-    certain = certified.dimension is not None and dimension >= certified.dimension
+    certain = is_certain(setting, kind, floor_kept(setting, kind))
     try:
         drawn = setting.measure.separation(setting, dimension, schedule_of(setting, kind))
     except NotMeasured as reason:
@@ -95,9 +96,9 @@ def floor_outcome(setting: Setting, kind: ScheduleKind) -> Outcome:
     reached = drawn.reversal_loss[np.isfinite(drawn.reversal_loss)]
     failures = int((reached < floor).sum())
     what = f"L_rev >= {floor:.6g} where L first is {setting.loss_target:g}"
-    verdict, evidence, detail = judged(setting, drawn, failures, certified.allowed, certain, what)
+    verdict, evidence, detail = judged(setting, drawn, failures, len(reached), certified.allowed, certain, what)
     if len(reached) < len(drawn.reversal_loss):
-        detail += f"; {len(drawn.reversal_loss) - len(reached)} runs end before the loss gets there (see --steps)"
+        detail += f"; only {len(reached)} of {len(drawn.reversal_loss)} runs get there (see --steps)"
     measured = float(reached.min()) if len(reached) else None
     return Outcome(verdict, evidence, measured, floor, detail)
 

@@ -11,16 +11,17 @@ from theory.claim import Verdict
 from theory.setting import NotMeasured, Setting
 from theory.sgd_row import derive_recursion, derive_sandwich
 from theory.step_bounds import largest_step
-from theory.theorem import Certificate, Conclusion, Link, Outcome, TaskKind, Theorem
+from theory.theorem import Assumption, Certificate, Conclusion, Finding, Link, Outcome, TaskKind, Theorem
 from theory.theorems.assumptions import equal_shares, exact, held_out, single_target
 from theory.theorems.remains import what_remains
 from theory.transformer import derive_y_gradient, derive_z_stays_zero
 from theory.unseen_target import derive_unseen_target
-from theory.visit_bounds import VisitBounds, probability_after, visits_until
+from theory.visit_bounds import STEPS, VisitBounds, probability_after, visits_until
 from theory.visits import derive_visits
 
 # Probabilities are softmaxes of sums of a few thousand roundings of logits below 100.
 ROUNDING = 1e-9
+SOME = 30  # visits, where none are certified
 
 
 def certified_visits(setting: Setting) -> VisitBounds:
@@ -28,10 +29,26 @@ def certified_visits(setting: Setting) -> VisitBounds:
     return visits_until(setting.task.vocabulary_size, exact(setting.rate()), exact(setting.epsilon))
 
 
+def check_share(setting: Setting) -> Finding:
+    """0 < a < 1 - 1/M: a row starts at p = 1/M."""
+    most = 1 - 1 / setting.task.vocabulary_size
+    verdict: Verdict = "holds" if setting.epsilon < most else "fails"
+    return Finding(verdict, f"a < 1 - 1/M = {most:.6g}", f"a = {setting.epsilon:g}", margin=most - setting.epsilon)
+
+
+def check_rate(setting: Setting) -> Finding:
+    """The step sizes for which visits are evaluated."""
+    rate = setting.rate()
+    verdict: Verdict = "holds" if STEPS[0] <= rate <= STEPS[1] else "undecided"
+    required = f"step from {float(STEPS[0]):g} to {float(STEPS[1]):g}"
+    return Finding(verdict, required, f"step {rate:g}", detail="" if verdict == "holds" else "see --learning-rate")
+
+
 def planned_visits(setting: Setting) -> int:
-    """Visits of every pair in the setting's steps, by default the certified number."""
+    """Visits of every pair in the setting's steps, by default the certified number (SOME where there is none)."""
     if setting.steps is None:
-        return certified_visits(setting).certified_enough
+        usable = check_share(setting).verdict == check_rate(setting).verdict == "holds"
+        return certified_visits(setting).certified_enough if usable else SOME
     return max(setting.steps // len(setting.task.train_context), 1)
 
 
@@ -48,6 +65,8 @@ def one_layer_outcome(setting: Setting, *, visits: int | None = None, share: flo
 
     Other `visits` than the certified number, or a `share` below 1, are false twins.
     """
+    if check_rate(setting).verdict != "holds":
+        return Outcome("undecided", "certified", detail="no visits are certified for this step size")
     size, least = setting.task.vocabulary_size, float(promised(setting))
     visits = planned_visits(setting) if visits is None else visits
     try:
@@ -66,6 +85,8 @@ def one_layer_outcome(setting: Setting, *, visits: int | None = None, share: flo
 
 def one_layer_certificate(setting: Setting) -> Certificate:
     """The certified numbers of visits, and the largest step that keeps unseen logits the smallest of their row."""
+    if check_rate(setting).verdict != "holds":
+        return Certificate()
     bounds = certified_visits(setting)
     pairs = len(setting.task.train_context)
     step = largest_step(setting.task.vocabulary_size)
@@ -103,7 +124,13 @@ def one_layer_theorem(id: str, title: str, reference: str, task: TaskKind, untra
         + untrained
         + r" \le \frac{1}{M} \text{ at every step}",
         task=task,
-        assumptions=(single_target, equal_shares, held_out),
+        assumptions=(
+            single_target,
+            equal_shares,
+            held_out,
+            Assumption("share", r"0 < a < 1 - 1/M", check_share),
+            Assumption("step", r"10^{-6} \le \eta \le 10^6", check_rate),
+        ),
         conclusion=Conclusion(
             r"\min_{\text{trained}} p \ge 1 - a, \quad \max_{\text{untrained}} p \le 1/M", one_layer_outcome
         ),

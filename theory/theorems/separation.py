@@ -59,7 +59,22 @@ class AtMost:
 
 def dimension_of(setting: Setting, certified: CertifiedDimension) -> float | None:
     """The dimension that was asked for, else the smallest certified one."""
-    return setting.dimension if setting.dimension is not None else certified.dimension
+    chosen = setting.dimension if setting.dimension is not None else certified.dimension
+    return None if chosen is None else float(chosen)
+
+
+def is_certain(setting: Setting, kind: ScheduleKind, allowed: Allowed) -> bool:
+    """Whether the exponent is certified, before anything is drawn, at the very dimension of the setting."""
+    dimension = dimension_of(setting, certified_dimension(setting, kind, allowed))
+    if dimension is None:
+        return False
+    bounds = _bounds_at(setting, dimension)
+    return certify(bounds, schedule_of(setting, kind)).epsilon <= allowed(bounds)
+
+
+def _bounds_at(setting: Setting, dimension: float) -> CoherenceBounds:
+    shape = TaskShape.of(setting.task)
+    return a_priori_bounds(shape, math.floor(dimension), setting.delta, setting.init_scale)
 
 
 # -- assumptions ---------------------------------------------------------------------------------------------------
@@ -95,28 +110,37 @@ def dimension_finding(setting: Setting, certified: CertifiedDimension) -> Findin
 
 # -- conclusion ----------------------------------------------------------------------------------------------------
 def judged(
-    setting: Setting, drawn: Separation, failures: int, allowed: float, certain: bool, what: str
+    setting: Setting, drawn: Separation, failures: int, tested: int, allowed: float, certain: bool, what: str
 ) -> tuple[Verdict, Evidence, str]:
     """The verdict on a statement that holds with probability at least 1 - delta over draws.
 
-    `certain`: certified before anything is drawn. Else by exact binomial intervals: draws certified often enough are
-    `holds` (sampled), violations too often are `fails`, anything between is `undecided`.
+    `failures` among `tested` runs violate it. `certain`: certified before anything is drawn. Else by exact binomial
+    intervals: draws certified often enough are `holds` (sampled), violations too often are `fails`, anything between is
+    `undecided`.
     """
-    draws = len(drawn.measured)
-    low, high = setting.measure.failure_interval(failures, draws)
+    draws, alarm = len(drawn.certified), setting.measure.false_alarm
     uncertified = int((drawn.certified > allowed).sum())
     _, uncertain = setting.measure.failure_interval(uncertified, draws)
-    detail = (
-        f"{what}: {failures} of {draws} draws violate it, so with exact binomial confidence it fails with probability "
-        f"{low:.3g} to {high:.3g} (allowed: {setting.delta:g}); {draws - uncertified} of {draws} draws are certified"
-    )
+    detail, low = f"{what}: no run shows", 0.0
+    if tested:
+        low, high = setting.measure.failure_interval(failures, tested)
+        detail = (
+            f"{what}: {failures} of {tested} runs violate it, so it fails with probability {low:.3g} to {high:.3g} "
+            f"(exact binomial interval at confidence 1 - {alarm:.0e}; allowed: {setting.delta:g})"
+        )
+    detail += f"; {draws - uncertified} of {draws} draws are certified; {drawn.span}"
     if low > setting.delta:
         return "fails", "sampled", detail
     if certain:
         return "holds", "certified", detail
     if uncertain <= setting.delta:
         return "holds", "sampled", detail
-    return "undecided", "sampled", f"{detail}; neither proved at this dimension nor refuted"
+    decisive = math.ceil(math.log(alarm / 2) / math.log1p(-setting.delta))
+    return (
+        "undecided",
+        "sampled",
+        f"{detail}; neither proved at this dimension nor refuted (--draws {decisive} may decide)",
+    )
 
 
 def exponent_outcome(setting: Setting, kind: ScheduleKind, *, swapped: bool = False) -> Outcome:
@@ -128,7 +152,7 @@ def exponent_outcome(setting: Setting, kind: ScheduleKind, *, swapped: bool = Fa
     dimension = dimension_of(setting, certified)
     if dimension is None:
         return Outcome("undecided", "certified", bound=setting.epsilon, detail="no dimension is certified; give one")
-    certain = certified.dimension is not None and dimension >= certified.dimension
+    certain = is_certain(setting, kind, AtMost(setting.epsilon))
     try:
         drawn = setting.measure.separation(setting, dimension, schedule_of(setting, kind))
     except NotMeasured as reason:
@@ -137,8 +161,11 @@ def exponent_outcome(setting: Setting, kind: ScheduleKind, *, swapped: bool = Fa
     above = drawn.measured > setting.epsilon
     failures = int((~above if swapped else above).sum())
     what = "exponent at least eps" if swapped else "exponent at most eps"
-    verdict, evidence, detail = judged(setting, drawn, failures, setting.epsilon, certain and not swapped, what)
-    return Outcome(verdict, evidence, float(drawn.measured.max()), setting.epsilon, f"{detail}; {_summary(drawn)}")
+    verdict, evidence, detail = judged(
+        setting, drawn, failures, len(drawn.measured), setting.epsilon, certain and not swapped, what
+    )
+    measured = _finite(float(drawn.measured.max()))
+    return Outcome(verdict, evidence, measured, setting.epsilon, f"{detail}; {_summary(drawn)}")
 
 
 def _summary(drawn: Separation) -> str:
@@ -150,7 +177,8 @@ def _summary(drawn: Separation) -> str:
         f"itself {certified}"
     )
     if np.isfinite(drawn.first_order).any():
-        text += f", first-order yardstick |sum w|/m up to {np.nanmax(drawn.first_order):.3g}"
+        text += f", first-order exponent -sum w/m from {np.nanmin(drawn.first_order):.3g} to "
+        text += f"{np.nanmax(drawn.first_order):.3g}"
     return text
 
 
@@ -165,16 +193,14 @@ def separation_certificate(setting: Setting, kind: ScheduleKind, allowed: Allowe
     if dimension is None:
         return Certificate(None, None, constants)
     epsilon: float | None = None
-    if certified.dimension is not None and dimension >= certified.dimension:
-        shape = TaskShape.of(setting.task)
-        bounds = a_priori_bounds(shape, math.floor(dimension), setting.delta, setting.init_scale)
-        exponent = certify(bounds, schedule_of(setting, kind))
+    exponent = certify(_bounds_at(setting, dimension), schedule_of(setting, kind))
+    if math.isfinite(exponent.epsilon):
         epsilon, constants["chain"] = exponent.epsilon, exponent.chain
     try:
         drawn = setting.measure.separation(setting, dimension, schedule_of(setting, kind))
         constants |= _of_draws(drawn)
         if kind == "flow":
-            constants["exponent of the first draw by eigenvalues"] = _finite(
+            constants["a cruder bound, not used: first draw by eigenvalues"] = _finite(
                 setting.measure.classical(setting, dimension)
             )
     except NotMeasured:
@@ -185,15 +211,15 @@ def separation_certificate(setting: Setting, kind: ScheduleKind, allowed: Allowe
 def _of_draws(drawn: Separation) -> dict[str, float | int | str | None]:
     worst = int(np.argmax(drawn.certified))
     exponent = drawn.exponents[worst]
-    factor = drawn.certified / drawn.first_order
-    usable = factor[np.isfinite(factor)]
+    falls = drawn.first_order > 0  # elsewhere the reversal loss rises to first order
+    usable = (drawn.certified / np.where(falls, drawn.first_order, np.nan))[falls & np.isfinite(drawn.certified)]
     return {
         "largest exponent certified for a draw": _finite(exponent.epsilon),
         "chain of that draw": exponent.chain,
         "range D of that draw": exponent.range,
         "gap Delta of that draw": exponent.log_odds_gap,
-        "certified over first-order yardstick, median of draws": float(np.median(usable)) if len(usable) else None,
-        "certified over first-order yardstick, largest": float(usable.max()) if len(usable) else None,
+        "certified over first-order exponent where positive, median": float(np.median(usable)) if len(usable) else None,
+        "certified over first-order exponent where positive, largest": float(usable.max()) if len(usable) else None,
         "largest exponent measured": _finite(float(drawn.measured.max())),
     }
 
