@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from numerics import plot
 from theory.claim import Evidence
 
 Source = Literal["closed form", "flow", "descent", "training"]
@@ -70,6 +71,10 @@ class Trajectory:
         ):
             if getattr(self, field).shape[0] != shape[0]:
                 raise ValueError(f"{field} must have one row per time ({shape[0]}), got {getattr(self, field).shape}")
+
+    def _repr_png_(self) -> bytes:
+        """For notebooks: see `numerics.plot`."""
+        return plot.trajectory_png(self)
 
 
 def log_spaced_times(final: float, points: int = 60, first: float = 1e-2) -> np.ndarray:

@@ -55,7 +55,8 @@ def test_commands_of_the_readme_are_accepted(command: str, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "argv", shlex.split(command))
     with pytest.raises(SystemExit) as left:
         main()
-    assert left.value.code == 3  # our own exception, raised inside the work
+    # our own exception, raised inside the work; deriving alone has nothing to stop at
+    assert left.value.code == (0 if "derive" in command else 3)
 
 
 def test_picture_and_schema_of_the_readme_exist() -> None:

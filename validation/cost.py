@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from numerics.estimate import estimate_flow
 from theory.errors import BadInput
-from theory.task import Task
+from theory.task import Task, first_pairs
 from validation.settings import HEAVY_BALL, VerifySettings
 from validation.training import TrainingSettings
 from validation.training_cost import estimate_training
@@ -38,7 +38,7 @@ def cheaper(settings: VerifySettings) -> str:
     """What the user can change to make it fit."""
     ways = ["fewer --seeds", "a smaller --train-pairs", "a shorter --training-time or a larger --learning-rate"]
     if settings.model != "transformer":
-        ways = ["--model transformer", "a smaller --train-dimension", *ways]
+        ways = ["--model transformer", "a smaller --train-dimension", "a smaller --flow-pairs", *ways]
     return "use " + ", ".join(ways) + (" or fewer facts" if settings.facts else " or fewer --pairs")
 
 
@@ -63,7 +63,7 @@ def cost(task: Task, trained_task: Task, settings: VerifySettings) -> Cost:
     seconds, peak = FIXED_SECONDS, 0.5 * 2**30  # torch, SymPy and the small tasks
     steps = training_settings(trained_task, settings)
     if settings.model in ("bilinear", "all"):
-        whole = estimate_flow(task, settings.time or 0.0, coupled=True)
+        whole = estimate_flow(first_pairs(task, settings.flow_pairs), settings.time or 0.0, coupled=True)
         part = estimate_flow(trained_task, settings.training_time or 0.0, coupled=True)
         training = estimate_training(trained_task, "bilinear", settings.train_dimension, steps, settings.seeds)
         seconds += 2 * whole.seconds + settings.seeds * part.seconds + training.seconds

@@ -54,6 +54,7 @@ class VerifySettings(BaseModel):
     time: Annotated[float, Field(ge=0.1, le=1e12)] | None = None
     training_time: Annotated[float, Field(gt=0, le=1e9)] | None = None
     train_pairs: Annotated[int, Field(ge=1, le=100_000)] = 512
+    flow_pairs: Annotated[int, Field(ge=1, le=100_000)] = 100_000
     learning_rate: Annotated[float, Field(gt=0, le=1e6)] | None = None
     optimizer: OptimizerChoice = "sgd"
     order: Order = "reshuffled"
@@ -81,7 +82,11 @@ class VerifySettings(BaseModel):
                 ("order",),
                 f"with {self.optimizer}, which sees every pair in each step",
             ),
-            (self.model == "transformer", ("dimension", "init_scale"), "on the transformer in token space"),
+            (
+                self.model == "transformer",
+                ("dimension", "init_scale", "flow_pairs"),
+                "on the transformer in token space",
+            ),
         )
         for applies, names, reason in rules:
             if applies:

@@ -122,12 +122,13 @@ def _stages(task: Task, trained_task: Task, settings: VerifySettings) -> Iterato
     """The stages in order; each is small enough to show progress between."""
     bilinear, transformer = settings.model in ("bilinear", "all"), settings.model in ("transformer", "all")
     seeds = settings.seed_numbers
+    flow_task = first_pairs(task, settings.flow_pairs)
     law_task, order_task = first_pairs(trained_task, LAW_PAIRS), first_pairs(trained_task, ORDER_PAIRS)
     bound_task = first_pairs(trained_task, BOUND_PAIRS)
     few = range(settings.seed, settings.seed + min(settings.seeds, 3))
     yield "deriving", lambda tell: Finding(_derive(tell), [])
     if bilinear:
-        yield "integrating the bilinear flow", lambda tell: Finding(*predict_bilinear(task, settings)[::-1])
+        yield "integrating the bilinear flow", lambda tell: Finding(*predict_bilinear(flow_task, settings)[::-1])
         yield "error bound", lambda tell: Finding([error_bound_claim(bound_task, settings.seed)], [])
         if order_task.queries:
             yield "order in the dimension", lambda tell: Finding([first_order_claim(order_task, settings.seed)], [])
@@ -183,10 +184,16 @@ def _attention(small: Task, seeds: range, settings: VerifySettings, tell: Tell) 
 
 def _run_notes(task: Task, trained_task: Task, settings: VerifySettings) -> Iterator[str]:
     """What a reader must know about what was run and what was not."""
+    part = settings.model in ("bilinear", "all") and len(task.train_context) > settings.flow_pairs
     if trained_task is not task:
         yield (
             f"real training sees {len(trained_task.train_context)} of {len(task.train_context)} trained pairs "
-            "(--train-pairs); derivations, closed form and flow cover the whole file"
+            f"(--train-pairs); derivations, closed form and flow{' of the transformer' * part} cover the whole file"
+        )
+    if part:
+        yield (
+            f"the flow of the bilinear model is integrated on {settings.flow_pairs} of {len(task.train_context)} "
+            "trained pairs (--flow-pairs), and its first-order law is evaluated there too"
         )
     if len(task.train_context) > ORDER_PAIRS:
         yield (

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import validation.verify
-from validation.cli import main, memory_size
+from validation.cli import main
+from validation.commands.shared import memory_size
 from validation.settings import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -1,0 +1,1 @@
+"""The commands of `reversal`, one a file; what they share is in `shared`."""

@@ -1,0 +1,75 @@
+"""What the commands share: options that settings parse, errors in one line, progress, standard output."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from theory.errors import BadInput
+from validation.settings import SettingsError, VerifySettings
+
+BAD_INPUT, OUR_ERROR, INTERRUPTED = 2, 3, 130
+
+errors = Console(stderr=True)
+
+
+def setting(name: str, text: str, kind: str = "", settings: type[BaseModel] = VerifySettings) -> Any:
+    """An option that the settings parse and check, so that every problem is found at once and named alike.
+
+    The default shown is the settings' own.
+    """
+    default = settings.model_fields[name].default
+    shown = text if default is None else f"{text} [default: {default:g}]" if kind else f"{text} [default: {default}]"
+    return typer.Option(help=shown, metavar=kind or "NAME", show_default=False)
+
+
+def print_out(text: str) -> None:
+    """Write to standard output; a reader that has seen enough (`| head`) changes nothing about the exit code."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def memory_size(text: str) -> float:
+    """Bytes from `512MiB`, `4GiB`, `2e9` and the like. Raises SettingsError on anything else."""
+    units = {"": 1, "b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40, "kb": 1e3, "mb": 1e6, "gb": 1e9}
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:[eE][+]?[0-9]+)?)\s*([A-Za-z]*)\s*", text)
+    if match is None or match[2].lower() not in units or float(match[1]) <= 0:
+        raise SettingsError(f"--limit-memory {text!r}: expected a positive size such as 4GiB, 512MiB or 2e9")
+    return float(match[1]) * units[match[2].lower()]
+
+
+@contextmanager
+def friendly_errors() -> Iterator[None]:
+    """Bad input is one clear message and exit code 2, never a traceback."""
+    try:
+        yield
+    except BadInput as error:
+        complain(str(error))
+        raise typer.Exit(BAD_INPUT) from None
+
+
+def complain(message: str) -> None:
+    """One message on standard error, unwrapped, nothing in it read as markup."""
+    errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress_display() -> Iterator[tuple[Callable[[str], None], Callable[[str, float], None]]]:
+    """Two callbacks: one line before long work, and a bar with stage and time left where somebody looks."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        work = bar.add_task("starting", total=1.0)
+        yield (
+            lambda line: errors.print(line, highlight=False, soft_wrap=True),
+            lambda stage, part: bar.update(work, description=stage, completed=part),
+        )

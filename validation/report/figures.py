@@ -1,0 +1,304 @@
+"""Drawings of a report: from plain numbers to Matplotlib, for a light or a dark page. Nothing is computed here.
+
+Colours are those of Okabe and Ito, which people with any colour vision tell apart; lines and marks differ as well.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import LogLocator, NullFormatter
+
+WIDTH, HEIGHT = 5.8, 4.0  # inches: readable on a phone, half a printed page
+MOST_POINTS = 2_000  # of a scatter: more overlap and make the file large
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of a page."""
+
+    page: str
+    ink: str
+    faint: str
+    blue: str
+    orange: str
+    green: str
+    purple: str
+
+
+LIGHT = Palette("#ffffff", "#1a1a1a", "#8a8a8a", "#0072b2", "#d55e00", "#009e73", "#b0578d")
+DARK = Palette("#15191e", "#e6e6e6", "#9a9a9a", "#56b4e9", "#f0933c", "#2ec7a0", "#e39ac7")
+
+
+@contextmanager
+def page(dark: bool, height: float = HEIGHT) -> Iterator[tuple[Drawing, Palette]]:
+    """An empty drawing in the colours and letters of the page; it must be filled within the block."""
+    palette = DARK if dark else LIGHT
+    style: Any = {
+        "font.size": 10,
+        "axes.titlesize": 10,
+        "legend.fontsize": 9,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
+        "text.color": palette.ink,
+        "axes.labelcolor": palette.ink,
+        "axes.edgecolor": palette.faint,
+        "axes.facecolor": palette.page,
+        "axes.axisbelow": True,
+        "xtick.color": palette.ink,
+        "ytick.color": palette.ink,
+        "legend.frameon": False,
+        "axes.grid": True,
+        "grid.color": palette.faint,
+        "grid.alpha": 0.25,
+        "grid.linewidth": 0.6,
+    }
+    with rc_context(style):
+        yield Drawing(figsize=(WIDTH, height), layout="constrained", facecolor=palette.page), palette
+
+
+def _legend_below(drawing: Drawing, axes: Axes, columns: int = 2) -> None:
+    """A legend where it hides nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+def _decades(axes: Axes, *names: str) -> None:
+    """Logarithmic axes with labels at a few decades only."""
+    for name in names:
+        axis = getattr(axes, f"{name}axis")
+        axes.set(**{f"{name}scale": "log"})
+        axis.set_minor_formatter(NullFormatter())
+        low, high = np.log10(getattr(axes, f"get_{name}lim")())
+        if high - low > 2.2:
+            axis.set_major_locator(LogLocator(base=10, numticks=8))
+        else:
+            axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter("{x:g}")
+
+
+# -- losses --
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A loss over time from one source: values, and the smallest and largest over seeds; shapes (T,)."""
+
+    quantity: str
+    source: str
+    seeds: int
+    time: np.ndarray
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def label(self) -> str:
+        """What the legend says."""
+        return f"{self.quantity}, {self.source}" + (f" ({self.seeds} seeds)" if self.seeds > 1 else "")
+
+
+# Drawn over each other: a wide pale line, a dashed one, dots, and marks for real training.
+SOURCE_STYLE: dict[str, dict[str, Any]] = {
+    "closed form": {"linestyle": "-", "linewidth": 5.0, "alpha": 0.35},
+    "flow": {"linestyle": "--", "linewidth": 1.6},
+    "descent": {"linestyle": ":", "linewidth": 2.6},
+    "training": {"linestyle": "none", "marker": "o", "markersize": 4.5, "markerfacecolor": "none"},
+}
+
+
+def losses(curves: Sequence[Curve], level: float, dark: bool) -> Drawing:
+    """Losses over time on log axes, the band over seeds, and a line at `level` = log m."""
+    with page(dark, HEIGHT + 0.16 * len(curves)) as (drawing, palette):
+        axes = drawing.add_subplot()
+        for curve in curves:
+            color = palette.blue if curve.quantity == "training loss" else palette.orange
+            shown = (curve.time > 0) & (curve.value > 0)
+            time = curve.time[shown]
+            if curve.seeds > 1:
+                axes.fill_between(time, curve.low[shown], curve.high[shown], color=color, alpha=0.2, linewidth=0)
+            axes.plot(time, curve.value[shown], color=color, label=curve.label, **SOURCE_STYLE[curve.source])
+        top = max(level, *(float(np.nanmax(curve.high)) for curve in curves))
+        lowest = min(float(np.min(curve.low[curve.low > 0], initial=level)) for curve in curves)
+        axes.set(xlabel="time (step size × steps)", ylabel="loss (nats)", ylim=(lowest / 1.3, 1.7 * top))
+        axes.axhline(level, color=palette.faint, linewidth=0.9, zorder=1)
+        axes.annotate(
+            rf"$\log m = {level:.3g}$",
+            (0.01, level),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 5),
+            textcoords="offset points",
+            color=palette.ink,
+            fontsize=9,
+        )
+        _decades(axes, "x", "y")
+        _legend_below(drawing, axes)
+        return drawing
+
+
+# -- forward against reverse --
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """Weights of pairs one way and the other way, (K,) each, under training and along the flow."""
+
+    forward: np.ndarray
+    other: np.ndarray
+    forward_flow: np.ndarray
+    other_flow: np.ndarray
+    trained: np.ndarray
+
+
+def scatter(weights: Directions, dark: bool) -> Drawing:
+    """Each pair's weight against that of its reversal or chain, with the line on which they would be equal."""
+    with page(dark, 4.4) as (drawing, palette):
+        axes = drawing.add_subplot()
+        kept = np.unique(np.linspace(0, len(weights.forward) - 1, MOST_POINTS).astype(int))
+        for trained, name, color, mark in (
+            (True, "other pair trained too", palette.blue, "o"),
+            (False, "other pair not trained", palette.orange, "D"),
+        ):
+            chosen = kept[weights.trained[kept] == trained]
+            if not len(chosen):
+                continue
+            axes.scatter(
+                weights.forward_flow[chosen],
+                weights.other_flow[chosen],
+                s=90,
+                marker=mark,
+                facecolors="none",
+                edgecolors=color,
+                label=f"{name}, flow",
+            )
+            axes.scatter(
+                weights.forward[chosen], weights.other[chosen], s=22, marker=mark, color=color, label=f"{name}, SGD"
+            )
+        ends = np.array([0.0, 1.08 * max(weights.forward.max(), weights.forward_flow.max())])
+        axes.plot(ends, ends, color=palette.faint, linestyle="-.", linewidth=1.0, label="equal weights")
+        axes.axhline(0.0, color=palette.faint, linewidth=0.9, zorder=1)
+        axes.margins(0.08)
+        axes.set(xlabel="weight of the trained pair", ylabel="weight of its reversal or chain")
+        _legend_below(drawing, axes)
+        return drawing
+
+
+def heatmap(
+    values: np.ndarray,
+    trained: np.ndarray,
+    asked: np.ndarray,
+    names: tuple[Sequence[str], Sequence[str]],
+    dark: bool,
+) -> Drawing:
+    """Changes of logits (contexts, m) as colours; circles on trained pairs, diamonds on held-out answers."""
+    rows, columns = values.shape
+    with page(dark, min(2.2 + 0.21 * rows, 7.5)) as (drawing, _):
+        axes = drawing.add_subplot()
+        largest = float(np.abs(values).max()) or 1.0
+        image = axes.imshow(values, cmap="PuOr_r", vmin=-largest, vmax=largest, aspect="auto", interpolation="none")
+        for cells, mark, label in ((trained, "o", "trained pair"), (asked, "D", "held-out answer")):
+            row, column = np.nonzero(cells)
+            if len(row):
+                axes.scatter(column, row, s=30, marker=mark, facecolors="#ffffff", edgecolors="#111111", label=label)
+        axes.set(xlabel="target token", ylabel="context")
+        axes.grid(visible=False)
+        for axis, labels, count in ((axes.yaxis, names[0], rows), (axes.xaxis, names[1], columns)):
+            axis.set_ticks(np.arange(count), labels=list(labels), fontsize=8)
+            for tick in axis.get_ticklabels():
+                tick.set_parse_math(False)  # a name from a file is no mathematics
+        axes.tick_params(axis="x", rotation=90)
+        bar = drawing.colorbar(image, ax=axes, label="change of the logit")
+        bar.outline.set_visible(False)
+        handles, labels = axes.get_legend_handles_labels()
+        legend = drawing.legend(handles, labels, loc="outside lower center", ncols=2)
+        if dark:  # black marks need a light ground
+            legend.set_frame_on(True)
+            legend.get_frame().set(facecolor="#d0d0d0", edgecolor="none", alpha=1.0)
+            for text in legend.get_texts():
+                text.set_color("#111111")
+        return drawing
+
+
+# -- step size, optimisers, dimension --
+def orders(found: Sequence[tuple[str, np.ndarray, np.ndarray, float, float]], dark: bool) -> Drawing:
+    """Distances to the flow against the step size: (name, steps, distances, fitted order, expected order) each."""
+    with page(dark, HEIGHT + 0.15 * len(found)) as (drawing, palette):
+        axes = drawing.add_subplot()
+        looks = zip((palette.blue, palette.green, palette.orange), "osD", strict=True)
+        for (name, steps, distance, order, expected), (color, mark) in zip(found, looks, strict=False):
+            middle = float(np.exp(np.mean(np.log(distance) - order * np.log(steps))))
+            axes.plot(steps, middle * steps**order, color=color, linewidth=1.2)
+            label = f"{name}: order {order:.2f} (theory {expected:g})"
+            axes.plot(steps, distance, color=color, linestyle="none", marker=mark, markersize=6, label=label)
+        _decades(axes, "x", "y")
+        axes.set_xticks(np.asarray(found[0][1]), labels=[f"{step:g}" for step in found[0][1]])
+        axes.set_xticks([], minor=True)
+        axes.set(xlabel="step size", ylabel="distance of training to the flow")
+        _legend_below(drawing, axes, 1)
+        return drawing
+
+
+def residuals(names: Sequence[str], values: np.ndarray, tolerances: np.ndarray, dark: bool) -> Drawing:
+    """The residual of the interpolation law for each optimiser, with what rounding allows."""
+    with page(dark, 1.7 + 0.34 * len(names)) as (drawing, palette):
+        axes = drawing.add_subplot()
+        place = np.arange(len(names))
+        smallest = float(np.finfo(float).eps) / 10
+        shown = np.maximum(values, smallest)
+        kept = values <= tolerances
+        axes.hlines(place, smallest, shown, color=palette.faint, linewidth=1.0)
+        for chosen, color, mark, label in (
+            (kept, palette.blue, "o", "within rounding"),
+            (~kept, palette.orange, "D", "breaks the law"),
+        ):
+            if chosen.any():
+                axes.plot(shown[chosen], place[chosen], mark, color=color, markersize=7, label=label)
+        axes.plot(tolerances, place, "|", color=palette.ink, markersize=16, label="allowed for rounding")
+        axes.set(xlabel="largest residual of the interpolation law", xlim=(smallest, 10 * max(values.max(), 1.0)))
+        axes.set_yticks(place, labels=list(names))
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        _decades(axes, "x")
+        _legend_below(drawing, axes, 3)
+        return drawing
+
+
+@dataclass(frozen=True, eq=False)
+class Exponents:
+    """Exponents over the dimension (D,); `measured`, `certified`, `first_order` by draw (D, draws)."""
+
+    dimension: np.ndarray
+    measured: np.ndarray
+    first_order: np.ndarray
+    certified: np.ndarray
+    classical: np.ndarray
+    a_priori: np.ndarray
+    delta: float
+
+
+def exponents(found: Exponents, dark: bool) -> Drawing:
+    """Measured and certified exponents over the dimension, on log axes, with the band over draws."""
+    with page(dark, 4.6) as (drawing, palette):
+        axes = drawing.add_subplot()
+        lines: tuple[tuple[str, np.ndarray, str, dict[str, Any]], ...] = (
+            ("eigenvalues, first draw", found.classical[:, None], palette.purple, {"linestyle": ":", "linewidth": 2.2}),
+            (f"certified with probability {1 - found.delta:g}", found.a_priori[:, None], palette.ink, {}),
+            ("certified, by draw", found.certified, palette.orange, {"marker": "D", "markersize": 4.5}),
+            ("measured along the flow", found.measured, palette.blue, {"marker": "o", "markersize": 4.5}),
+            ("first-order theory at t → 0", found.first_order, palette.green, {"linestyle": "--"}),
+        )
+        for label, values, color, style in lines:
+            values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+            seen = np.isfinite(values).any(axis=1)
+            if not seen.any():
+                continue
+            dimension, values = found.dimension[seen], values[seen]
+            if values.shape[1] > 1:
+                low, high = np.nanmin(values, axis=1), np.nanmax(values, axis=1)
+                axes.fill_between(dimension, low, high, color=color, alpha=0.2, linewidth=0)
+            axes.plot(dimension, np.nanmedian(values, axis=1), color=color, label=label, **{"linewidth": 1.5, **style})
+        _decades(axes, "x", "y")
+        axes.set(xlabel="embedding dimension d", ylabel="exponent ε of Theorem 1")
+        _legend_below(drawing, axes)
+        return drawing

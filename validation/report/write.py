@@ -1,0 +1,91 @@
+"""A report as a folder, whole or not at all: page, LaTeX, Markdown, JSON, PDF, and the figures with their numbers."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from validation.output_folder import new_folder, write_csv, write_json
+from validation.report import html, latex, markdown, pdf
+from validation.report.document import Document, Figure
+from validation.report.svg import svg_file
+from validation.result import finite_json
+
+FORMATS = ("html", "tex", "pdf", "json", "md")
+TEXTS = {"html": "index.html", "tex": "report.tex", "md": "report.md"}
+DPI = 150
+
+
+def write_report(document: Document, data: dict[str, Any], folder: Path, formats: Sequence[str]) -> list[str]:
+    """Write the `formats` of the report into a new `folder` that appears complete; returns lines for people.
+
+    Always `figures/ID.svg`, `.png`, `.pdf` and `.csv`; by format `index.html`, `report.tex`, `report.pdf` (where a
+    program for it is installed), `report.json` (`data`, and under "figures" every plotted number) and `report.md`. The
+    same document gives the same bytes, but for `report.pdf`, whose maker may write the date into it.
+    Raises ValueError on an unknown format and OutputError when the folder is not new or cannot be written.
+    """
+    unknown = sorted(set(formats) - set(FORMATS))
+    if unknown:
+        raise ValueError(f"formats {unknown}: expected some of {', '.join(FORMATS)}")
+    notes = []
+    texts = _texts(document, formats)
+    with new_folder(folder) as draft:
+        (draft / "figures").mkdir()
+        for figure in document.figures():
+            _write_figure(figure, draft / "figures")
+        for suffix, name in TEXTS.items():
+            if suffix in formats:
+                _write_text(draft / name, texts[name])
+        if "json" in formats:
+            write_json(draft / "report.json", finite_json(data | {"figures": _figure_data(document)}))
+        if "pdf" in formats:
+            notes.append(_write_pdf(texts, draft))
+    return notes
+
+
+def _texts(document: Document, formats: Sequence[str]) -> dict[str, str]:
+    """The page, LaTeX and Markdown by file name, where they are asked for; a PDF is made from the first two."""
+    renderers: dict[str, Callable[[], str]] = {
+        "html": lambda: html.render(document),
+        "tex": lambda: latex.render(document, _names(document, "pdf")),
+        "md": lambda: markdown.render(document, _names(document, "svg")),
+    }
+    wanted = {*formats, *(("html", "tex") if "pdf" in formats else ())}
+    return {TEXTS[suffix]: render() for suffix, render in renderers.items() if suffix in wanted}
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _names(document: Document, suffix: str) -> dict[str, str]:
+    return {figure.id: f"figures/{figure.id}.{suffix}" for figure in document.figures()}
+
+
+def _write_figure(figure: Figure, folder: Path) -> None:
+    """One figure as a light picture in three formats, and its numbers."""
+    drawing = figure.draw(False)
+    _write_text(folder / f"{figure.id}.svg", svg_file(drawing))
+    # no dates and no version: the same drawing gives the same bytes
+    drawing.savefig(folder / f"{figure.id}.png", dpi=DPI, metadata={"Software": None})
+    drawing.savefig(folder / f"{figure.id}.pdf", metadata={"CreationDate": None})
+    columns = figure.data.columns
+    write_csv(folder / f"{figure.id}.csv", (dict(zip(columns, row, strict=True)) for row in figure.data.rows), columns)
+
+
+def _figure_data(document: Document) -> dict[str, Any]:
+    return {f.id: {"columns": f.data.columns, "rows": f.data.rows} for f in document.figures()}
+
+
+def _write_pdf(texts: dict[str, str], folder: Path) -> str:
+    """Made in a folder of its own, where the page, the LaTeX file and what their programs leave behind may lie."""
+    with TemporaryDirectory() as name:
+        workshop = Path(name)
+        shutil.copytree(folder / "figures", workshop / "figures")
+        for text in ("index.html", "report.tex"):
+            _write_text(workshop / text, texts[text])
+        line = pdf.make(workshop)
+        if (workshop / "report.pdf").is_file():
+            shutil.copyfile(workshop / "report.pdf", folder / "report.pdf")
+    return line

@@ -1,0 +1,140 @@
+"""`reversal report`: verify, check and measure one task within minutes, whatever its size, and write the document."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from theory.coherence import Schedule
+from theory.setting import NotMeasured, Separation, Setting
+from theory.task import Task, first_pairs
+from theory.theorem import Theorem
+from validation.check import check
+from validation.check_settings import CheckSettings
+from validation.cost import Cost, check_cost, cost
+from validation.measurements import Measurements
+from validation.report.build import build
+from validation.report.data import ReportData
+from validation.report.measure import measure
+from validation.report.write import write_report
+from validation.report_settings import ReportSettings
+from validation.settings import VerifySettings
+from validation.verify import LONG, load_task, verify
+
+# Called with the stage's name and how much of it is done, 0 to 1.
+Report = Callable[[str, float], None]
+
+# Parts of a large file on which a report integrates and trains, unless it is asked for more: each some 20 seconds on
+# one core. Embeddings of these parts are explicit, so both costs grow like the cube of the part.
+FLOW_PAIRS = 256
+TRAIN_PAIRS = 96
+# Draws of embeddings are followed in full; of a large task as few as take this long for each schedule, or none.
+DRAW_SECONDS = 15.0
+
+# Proofs, derivations, pictures and the PDF: measured on one core, with nothing that grows with the file.
+FIXED_SECONDS = 45.0
+SECONDS_PER_QUERY = 0.01  # rows of tables, in every form
+
+# Where each part of the work starts and ends on the bar.
+PARTS = {"verify": (0.0, 0.5), "check": (0.5, 0.8), "measure": (0.8, 0.92), "write": (0.92, 1.0)}
+
+
+@dataclass(frozen=True)
+class QuickMeasurements(Measurements):
+    """Measurements that draw nothing which one schedule could not follow within `limit_seconds`."""
+
+    limit_seconds: float = DRAW_SECONDS
+
+    def separation(self, setting: Setting, dimension: float, schedule: Schedule) -> Separation:
+        """As in Measurements; refused (NotMeasured) where it would take longer."""
+        expected = self.seconds(setting, schedule.kind)
+        if expected > self.limit_seconds:
+            raise NotMeasured(
+                f"following {setting.draws} draws of embeddings of this size takes about {expected:.0f} s, more than "
+                f"the {self.limit_seconds:.0f} s of a report (reversal check measures them)"
+            )
+        return super().separation(setting, dimension, schedule)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run: the settings of both halves with large files reduced, and a line for each reduction."""
+
+    verify: VerifySettings
+    check: CheckSettings
+    notes: tuple[str, ...]
+    expected: Cost
+
+
+def plan(settings: ReportSettings, limit_bytes: float | None = None) -> Plan:
+    """Fit the work to the task; what was asked for by name is left as it is.
+
+    Raises FactFileError, TaskError and TooExpensive (bad input).
+    """
+    task, _ = load_task(settings.verify)
+    sizes = {
+        name: size
+        for name, size in (("train_pairs", TRAIN_PAIRS), ("flow_pairs", FLOW_PAIRS))
+        if name not in settings.given and not (name == "flow_pairs" and settings.verify.model == "transformer")
+    }
+    smaller = settings.verify.model_copy(update=sizes)
+    draws, notes = _draws(settings, task)
+    trained = first_pairs(task, smaller.train_pairs)
+    expected = cost(task, trained, smaller.resolve(task, trained))
+    check_cost(expected, smaller, limit_bytes)
+    seconds = expected.seconds + FIXED_SECONDS + SECONDS_PER_QUERY * (len(task.train_context) + len(task.queries))
+    checked = settings.check.model_copy(update={"draws": draws})
+    return Plan(smaller, checked, notes, Cost(seconds, expected.bytes))
+
+
+def _draws(settings: ReportSettings, task: Task) -> tuple[int, tuple[str, ...]]:
+    """As many draws as a report has time for, and what to say of it."""
+    asked = settings.check.draws
+    if "draws" in settings.given:
+        return asked, ()
+    one = Measurements().seconds(Setting(task, Measurements(), draws=1), "flow")
+    draws = min(asked, max(1, int(DRAW_SECONDS / one)))
+    if draws == asked:
+        return asked, ()
+    if one > DRAW_SECONDS:
+        note = f"certified a priori, not measured: a draw of this size takes some {ceil(one)} s (--draws measures them)"
+        return asked, (f"theorems on drawn embeddings are {note}",)
+    return draws, (f"theorems on drawn embeddings are measured on {draws} draws, not on {asked} (--draws)",)
+
+
+def run_report(
+    settings: ReportSettings,
+    theorems: Sequence[Theorem],
+    command: str,
+    tell: Report,
+    announce: Callable[[str], None],
+    limit_bytes: float | None = None,
+) -> ReportData:
+    """Verify, check and measure. `announce` gets one line before work of more than LONG seconds."""
+    start = monotonic()
+    planned = plan(settings, limit_bytes)
+    if planned.expected.seconds > LONG:
+        announce(f"this report will take about {planned.expected}")
+
+    def part(name: str) -> Report:
+        first, last = PARTS[name]
+        return lambda stage, done: tell(stage, first + (last - first) * done)
+
+    verification = verify(planned.verify, part("verify"), limit_bytes)
+    verification = replace(verification, notes=(*verification.notes, *planned.notes))
+    measurements = Measurements(limit_bytes) if "draws" in settings.given else QuickMeasurements(limit_bytes)
+    checked = check(planned.check, theorems, measurements, part("check"))
+    pictures = part("measure")
+    measured = measure(verification.task, verification.settings, lambda done: pictures("measuring for pictures", done))
+    return ReportData(verification, checked, command, monotonic() - start, measured)
+
+
+def write(data: ReportData, folder: Path, formats: Sequence[str], tell: Report) -> list[str]:
+    """Build the document and write it into a new folder that appears complete; lines about what could not be made."""
+    tell("building the document", PARTS["write"][0])
+    document = build(data)
+    tell("writing", sum(PARTS["write"]) / 2)
+    contents: dict[str, Any] = data.as_dict() if "json" in formats else {}
+    return write_report(document, contents, folder, formats)
