@@ -3,7 +3,7 @@ r"""A long display equation as lines: broken before relations, sums and differen
 import re
 from dataclasses import dataclass
 
-LINE = 78  # characters that fit in a line of an A4 page at ten points
+LINE = 70  # characters that fit in a line of an A4 page at ten points
 _TOKEN = re.compile(r"\\(?:begin|end)\s*\{[^}]*\}|\\[A-Za-z]+\*?|\\.|[^\\]", re.DOTALL)
 _OPENING = frozenset(["{", "(", "[", r"\left", r"\langle", r"\lfloor", r"\lceil", r"\{"])
 _CLOSING = frozenset(["}", ")", "]", r"\right", r"\rangle", r"\rfloor", r"\rceil", r"\}"])

@@ -37,8 +37,8 @@ VERDICT_COLORS = frozenset(["holds", "fails", "undecided", "not applicable"])
 # A table of thousands of rows is for the CSV files and the page; a paper shows its beginning.
 SHOWN_ROWS = 200
 PORTRAIT, LANDSCAPE = 100, 158  # characters of a row at \footnotesize between margins of 25 mm on A4
-TIGHT = 0.85  # columns that need more than this share of a page leave too little for running text
-LONGEST_WORD, WIDEST_FORMULA, WIDEST_TEXT = 14, 34, 60
+TIGHT = 0.75  # columns that need more than this share of a page leave too little for running text
+LONGEST_WORD, WIDEST_FORMULA, WIDEST_TEXT = 14, 34, 90
 
 
 def render(document: Document, figures: Mapping[str, str]) -> str:

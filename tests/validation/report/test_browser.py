@@ -148,6 +148,16 @@ def test_keyboard_reaches_the_content(page: Any) -> None:
     assert page.execute_script("return document.activeElement.id") == "content"
 
 
+def test_contents_are_folded_on_a_phone(page: Any) -> None:
+    """On a narrow screen the contents open on demand, on a wide one they stand beside the report."""
+    folded = []
+    for width in (1280, 360):
+        show(page, width, "light")
+        page.refresh()
+        folded.append(page.execute_script("return document.querySelector('nav details').open"))
+    assert folded == [True, False]
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")])
 def test_fits_and_can_be_read(page: Any, width: int, scheme: str, tmp_path: Path) -> None:
     """At either width nothing sticks out, in either shade one picture shows, and words stand 4.5:1 off their ground."""

@@ -9,7 +9,7 @@ import pytest
 
 from tests.validation.report.example import HARMLESS, HOSTILE, example
 from validation.report.characters import visible
-from validation.report.document import Document, Equation, Math, Number, Paragraph, Section
+from validation.report.document import Column, Document, Equation, Math, Number, Paragraph, Section, Table
 from validation.report.html import render
 from validation.report.mathml import mathml
 from validation.report.number import mantissa_and_exponent
@@ -217,6 +217,8 @@ def test_numbers_sort_by_value(page: Page) -> None:
     """A cell of a numeric column carries its number for sorting, an empty one nothing."""
     values = [attributes["data-value"] for _, attributes in page.tags if "data-value" in attributes]
     assert values[:5] == ["0.0", "7e-06", "", "10.0", "6000.0"]
+    table = Table("t", ("T",), (Column("n", numeric=True),), (((Number(float("-inf")),),),))
+    assert 'data-value="-Infinity"' in render(Document("t", "s", (Section("s", "S", (table,)),)))
     assert "1.25 × 10<sup>−7</sup>" in one_paragraph(Number(1.25e-7))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.validation.report.example import HOSTILE, example
-from validation.report.document import Column, Document, Equation, Number, Section, Table
+from validation.report.document import Block, Column, Document, Equation, Math, Number, Paragraph, Section, Table
 from validation.report.equation_lines import lines, width
 from validation.report.latex import label, render
 from validation.report.latex_characters import ascii_only, escape, escape_breakable
@@ -159,6 +159,38 @@ def test_a_sign_of_a_number_is_no_place_to_break() -> None:
     assert found[0].startswith("-a &= -b")
     found = lines(" + ".join([r"\sum_{a=0}^{N-1} - x_{a}"] * 30), 12)
     assert set(found) == {r"&\sum_{a=0}^{N-1} - x_{a}", r"&\quad {}+ \sum_{a=0}^{N-1} - x_{a}"}
+
+
+def of(*blocks: Block) -> str:
+    """The file of a report that is these blocks."""
+    return render(Document("t", "s", (Section("s", "S", blocks),)), {})
+
+
+def test_equations_that_cannot_break_are_made_to_fit() -> None:
+    """A formula wider than the line is scaled where nothing in it can break, and only there."""
+    assert r"\fitted{xxx" in of(Equation("e", "x" * 200))
+    assert r"\fitted{" not in of(Equation("e", LONG)).partition(r"\begin{document}")[2]
+
+
+@pytest.mark.parametrize("latex", ["α = 1", r"\text{50%}", r"\text{#1}", r"\text{$x$}"])
+def test_formulas_that_pdflatex_would_refuse_are_code(latex: str) -> None:
+    """Letters outside ASCII and characters that end or comment a formula make it code."""
+    text = of(Paragraph((Math(latex),)), Equation("e", latex))
+    assert r"\begin{equation}" not in text
+    assert text.count(r"\texttt{") >= 2
+
+
+def test_columns_hold_their_formulas() -> None:
+    """A column is at least as wide as its formulas, up to a limit; words that can break do not widen it."""
+
+    def share(*cell: Math | str) -> float:
+        names = (Column("a"), Column("b"))
+        text = of(Table("t", ("T",), names, ((cell, ("word " * 40,)),)))
+        return float(re.findall(r"dimexpr ([0-9.]+)", text)[0])
+
+    assert share(Math("x" * 30)) >= 0.3
+    assert share(Math("x" * 300)) < 0.6
+    assert share("x" * 10) < 0.2
 
 
 def test_wide_tables_are_turned() -> None:
