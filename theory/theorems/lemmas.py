@@ -173,10 +173,10 @@ descent_lemma = _identity(
 
 lower_bound = _identity(
     "lower-bound-from-separation",
-    "at L(tau) = c the bound R (c/L)^eps of Theorem 1 is C for eps = log(R/C)/log(L/c), with R and L at the start "
-    "(here R = n, L = X, C = low, c = r)",
-    n * exp(-log(n / low) / log(X / r) * log(X / r)),
-    low,
+    "R (c/L)^eps of Theorem 1 is at least C just when eps log(L/c) <= log(R/C); here R = n and L = X are the losses at "
+    "the start, c = r and eps = t",
+    n * exp(-t * log(X / r)),
+    n * (r / X) ** t,
 )
 
 # -- tails --
