@@ -4,7 +4,7 @@ A check answers `holds` only with a proof for every size (normal form, or a symb
 `fails` only with a witness (a concrete instance that violates the statement), and `undecided` otherwise.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -114,19 +114,26 @@ class Identity:
         return float(np.max(np.abs(left - right)) / (1.0 + np.max(np.abs(left)) + np.max(np.abs(right))))
 
     def check(self) -> Check:
-        """Prove the identity for every size, or find an instance that violates it.
+        """Find an instance that violates the identity, or prove it for every size.
 
-        A proof is set beside instances too: a rewriting rule that is not true of matrices would be caught there.
+        A few instances come first: they refute a false statement at once, and a rewriting rule that is not true of
+        matrices would be caught there. More are tried where there is no proof.
         """
-        proved = self.algebra.is_zero(self.lhs - self.rhs)
-        for seed in range(PROOF_DRAWS if proved else WITNESS_DRAWS):
-            instance = self.draw(np.random.default_rng(seed))
-            gap = self.violation(instance)
-            if not gap <= ROUNDING:
-                return Check("fails", "numerical", f"the sides differ by {gap:.2e} on the witness", instance)
-        if proved:
-            return Check("holds", "symbolic", "both sides have one normal form, for every size")
-        return Check("undecided", "numerical", f"no proof, and no witness among {WITNESS_DRAWS} instances")
+
+        def witness(seeds: range) -> Check | None:
+            for instance in _instances(self.draw, seeds):
+                gap = self.violation(instance)
+                if not gap <= ROUNDING:
+                    return Check("fails", "numerical", f"the sides differ by {gap:.2e} on the witness", instance)
+            return None
+
+        def prove() -> Check | None:
+            if self.algebra.is_zero(self.lhs - self.rhs):
+                return Check("holds", "symbolic", "both sides have one normal form, for every size")
+            return None
+
+        undecided = Check("undecided", "numerical", f"no proof, and no witness among {WITNESS_DRAWS} instances")
+        return witness(range(PROOF_DRAWS)) or prove() or witness(range(PROOF_DRAWS, WITNESS_DRAWS)) or undecided
 
 
 @dataclass(frozen=True)
@@ -151,16 +158,26 @@ class Inequality:
         return -evaluate(self.expr, instance)
 
     def check(self) -> Check:
-        """Prove the inequality over the whole domain by signs and monotonicity, or find a violating instance."""
-        argument = prove_nonnegative(self.expr, self.variable)
-        if argument is not None:
-            return Check("holds", "symbolic", f"{argument}; domain: {self.domain}")
-        for seed in range(50 * WITNESS_DRAWS):
-            instance = self.draw(np.random.default_rng(seed))
-            below = self.violation(instance)
-            if below > ROUNDING:
-                return Check("fails", "numerical", f"the expression is {-below:.2e} on the witness", instance)
-        return Check("undecided", "numerical", "no proof and no witness")
+        """Find a violating instance, or prove the inequality over the whole domain by signs and monotonicity."""
+
+        def witness(seeds: range) -> Check | None:
+            for instance in _instances(self.draw, seeds):
+                below = self.violation(instance)
+                if below > ROUNDING:
+                    return Check("fails", "numerical", f"the expression is {-below:.2e} on the witness", instance)
+            return None
+
+        def prove() -> Check | None:
+            argument = prove_nonnegative(self.expr, self.variable)
+            return None if argument is None else Check("holds", "symbolic", f"{argument}; domain: {self.domain}")
+
+        undecided = Check("undecided", "numerical", "no proof and no witness")
+        return witness(range(PROOF_DRAWS)) or prove() or witness(range(PROOF_DRAWS, 50 * WITNESS_DRAWS)) or undecided
+
+
+def _instances(draw: Callable[[np.random.Generator], Instance], seeds: range) -> Iterator[Instance]:
+    """The instances of some seeds, one after another."""
+    return (draw(np.random.default_rng(seed)) for seed in seeds)
 
 
 def prove_nonnegative(expr: Expr, variable: Symbol, depth: int = 3) -> str | None:

@@ -27,14 +27,21 @@ visited = Symbol("k", nonnegative=True)
 
 
 # -- the law, derived for every size --
+@cache
+def _probability_and_odds() -> tuple[Expr, Expr]:
+    """p and p/(1 - p) at the letter h. Simplified here once: at long states that takes seconds."""
+    p = simplify(target_probability(m * h).subs({s: 1, r: m - 1}))
+    return p, simplify(p / (1 - p))
+
+
 def probability(state: Expr) -> Expr:
     """p of the target at state h: e^{M h}/(M - 1 + e^{M h}), from the decoupled row with one target."""
-    return simplify(target_probability(m * state).subs({s: 1, r: m - 1}))
+    return _probability_and_odds()[0].subs(h, state)
 
 
 def odds(state: Expr) -> Expr:
     """p/(1 - p) of the target at state h."""
-    return simplify(probability(state) / (1 - probability(state)))
+    return _probability_and_odds()[1].subs(h, state)
 
 
 @cache

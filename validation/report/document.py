@@ -6,6 +6,7 @@ here or by SymPy, never text of a user's file. A figure holds its numbers as a t
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from matplotlib.figure import Figure as Drawing
 
@@ -123,13 +124,21 @@ class FigureData:
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """A picture: `draw(dark)` makes it with Matplotlib for a light or a dark page; `alternative` says it in words."""
+    """A picture: `draw` makes it with Matplotlib, once (`drawing`); `alternative` says it in words."""
 
     id: str
     caption: Prose
     alternative: str
     data: FigureData
-    draw: Callable[[bool], Drawing] = field(repr=False)
+    draw: Callable[[], Drawing] = field(repr=False)
+
+    @cached_property
+    def drawing(self) -> Drawing:
+        """The picture, laid out: every form of it shows the same places, and none lays it out again."""
+        drawing = self.draw()
+        drawing.draw_without_rendering()
+        drawing.set_layout_engine("none")
+        return drawing
 
 
 Block = Paragraph | Items | Equation | Table | Figure

@@ -1,6 +1,7 @@
-"""Drawings of a report: from plain numbers to Matplotlib, for a light or a dark page. Nothing is computed here.
+"""Drawings of a report: from plain numbers to Matplotlib. Nothing is computed here.
 
 Colours are those of Okabe and Ito, which people with any colour vision tell apart; lines and marks differ as well.
+A dark page puts those of DARK in the place of those of LIGHT (see `validation.report.svg`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 WIDTH, HEIGHT = 5.8, 4.0  # inches: readable on a phone, half a printed page
 MOST_POINTS = 2_000  # of a scatter: more overlap and make the file large
@@ -36,9 +37,9 @@ DARK = Palette("#15191e", "#e6e6e6", "#9a9a9a", "#56b4e9", "#f0933c", "#2ec7a0",
 
 
 @contextmanager
-def page(dark: bool, height: float = HEIGHT) -> Iterator[tuple[Drawing, Palette]]:
-    """An empty drawing in the colours and letters of the page; it must be filled within the block."""
-    palette = DARK if dark else LIGHT
+def page(height: float = HEIGHT) -> Iterator[tuple[Drawing, Palette]]:
+    """An empty drawing in the colours and letters of a light page; it must be filled within the block."""
+    palette = LIGHT
     style: Any = {
         "font.size": 10,
         "axes.titlesize": 10,
@@ -77,9 +78,18 @@ def _decades(axes: Axes, *names: str) -> None:
         low, high = np.log10(getattr(axes, f"get_{name}lim")())
         if high - low > 2.2:
             axis.set_major_locator(LogLocator(base=10, numticks=8))
+            axis.set_major_formatter(FuncFormatter(_power_of_ten))
         else:
             axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
             axis.set_major_formatter("{x:g}")
+
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _power_of_ten(value: float, _: int) -> str:
+    """A decade in plain letters: typesetting formulas on ticks would take most of the time that a drawing takes."""
+    return f"10{str(round(np.log10(value))).translate(RAISED)}"
 
 
 # -- losses --
@@ -110,9 +120,9 @@ SOURCE_STYLE: dict[str, dict[str, Any]] = {
 }
 
 
-def losses(curves: Sequence[Curve], level: float, dark: bool) -> Drawing:
+def losses(curves: Sequence[Curve], level: float) -> Drawing:
     """Losses over time on log axes, the band over seeds, and a line at `level` = log m."""
-    with page(dark, HEIGHT + 0.16 * len(curves)) as (drawing, palette):
+    with page(HEIGHT + 0.16 * len(curves)) as (drawing, palette):
         axes = drawing.add_subplot()
         for curve in curves:
             color = palette.blue if curve.quantity == "training loss" else palette.orange
@@ -126,7 +136,7 @@ def losses(curves: Sequence[Curve], level: float, dark: bool) -> Drawing:
         axes.set(xlabel="time (step size × steps)", ylabel="loss (nats)", ylim=(lowest / 1.3, 1.7 * top))
         axes.axhline(level, color=palette.faint, linewidth=0.9, zorder=1)
         axes.annotate(
-            rf"$\log m = {level:.3g}$",
+            f"log m = {level:.3g}",
             (0.01, level),
             xycoords=("axes fraction", "data"),
             xytext=(0, 5),
@@ -151,9 +161,9 @@ class Directions:
     trained: np.ndarray
 
 
-def scatter(weights: Directions, dark: bool) -> Drawing:
+def scatter(weights: Directions) -> Drawing:
     """Each pair's weight against that of its reversal or chain, with the line on which they would be equal."""
-    with page(dark, 4.4) as (drawing, palette):
+    with page(4.4) as (drawing, palette):
         axes = drawing.add_subplot()
         kept = np.unique(np.linspace(0, len(weights.forward) - 1, MOST_POINTS).astype(int))
         for trained, name, color, mark in (
@@ -185,22 +195,19 @@ def scatter(weights: Directions, dark: bool) -> Drawing:
 
 
 def heatmap(
-    values: np.ndarray,
-    trained: np.ndarray,
-    asked: np.ndarray,
-    names: tuple[Sequence[str], Sequence[str]],
-    dark: bool,
+    values: np.ndarray, trained: np.ndarray, asked: np.ndarray, names: tuple[Sequence[str], Sequence[str]]
 ) -> Drawing:
     """Changes of logits (contexts, m) as colours; circles on trained pairs, diamonds on held-out answers."""
     rows, columns = values.shape
-    with page(dark, min(2.2 + 0.21 * rows, 7.5)) as (drawing, _):
+    with page(min(2.2 + 0.21 * rows, 7.5)) as (drawing, _):
         axes = drawing.add_subplot()
         largest = float(np.abs(values).max()) or 1.0
         image = axes.imshow(values, cmap="PuOr_r", vmin=-largest, vmax=largest, aspect="auto", interpolation="none")
         for cells, mark, label in ((trained, "o", "trained pair"), (asked, "D", "held-out answer")):
             row, column = np.nonzero(cells)
             if len(row):
-                axes.scatter(column, row, s=30, marker=mark, facecolors="#ffffff", edgecolors="#111111", label=label)
+                # these two colours are no page colours: they stay as they are on a dark page
+                axes.scatter(column, row, s=30, marker=mark, facecolors="#fefefe", edgecolors="#111111", label=label)
         axes.set(xlabel="target token", ylabel="context")
         axes.grid(visible=False)
         for axis, labels, count in ((axes.yaxis, names[0], rows), (axes.xaxis, names[1], columns)):
@@ -211,19 +218,14 @@ def heatmap(
         bar = drawing.colorbar(image, ax=axes, label="change of the logit")
         bar.outline.set_visible(False)
         handles, labels = axes.get_legend_handles_labels()
-        legend = drawing.legend(handles, labels, loc="outside lower center", ncols=2)
-        if dark:  # black marks need a light ground
-            legend.set_frame_on(True)
-            legend.get_frame().set(facecolor="#d0d0d0", edgecolor="none", alpha=1.0)
-            for text in legend.get_texts():
-                text.set_color("#111111")
+        drawing.legend(handles, labels, loc="outside lower center", ncols=2)
         return drawing
 
 
 # -- step size, optimisers, dimension --
-def orders(found: Sequence[tuple[str, np.ndarray, np.ndarray, float, float]], dark: bool) -> Drawing:
+def orders(found: Sequence[tuple[str, np.ndarray, np.ndarray, float, float]]) -> Drawing:
     """Distances to the flow against the step size: (name, steps, distances, fitted order, expected order) each."""
-    with page(dark, HEIGHT + 0.15 * len(found)) as (drawing, palette):
+    with page(HEIGHT + 0.15 * len(found)) as (drawing, palette):
         axes = drawing.add_subplot()
         looks = zip((palette.blue, palette.green, palette.orange), "osD", strict=True)
         for (name, steps, distance, order, expected), (color, mark) in zip(found, looks, strict=False):
@@ -239,9 +241,9 @@ def orders(found: Sequence[tuple[str, np.ndarray, np.ndarray, float, float]], da
         return drawing
 
 
-def residuals(names: Sequence[str], values: np.ndarray, tolerances: np.ndarray, dark: bool) -> Drawing:
+def residuals(names: Sequence[str], values: np.ndarray, tolerances: np.ndarray) -> Drawing:
     """The residual of the interpolation law for each optimiser, with what rounding allows."""
-    with page(dark, 1.7 + 0.34 * len(names)) as (drawing, palette):
+    with page(1.7 + 0.34 * len(names)) as (drawing, palette):
         axes = drawing.add_subplot()
         place = np.arange(len(names))
         smallest = float(np.finfo(float).eps) / 10
@@ -277,9 +279,9 @@ class Exponents:
     delta: float
 
 
-def exponents(found: Exponents, dark: bool) -> Drawing:
+def exponents(found: Exponents) -> Drawing:
     """Measured and certified exponents over the dimension, on log axes, with the band over draws."""
-    with page(dark, 4.6) as (drawing, palette):
+    with page(4.6) as (drawing, palette):
         axes = drawing.add_subplot()
         lines: tuple[tuple[str, np.ndarray, str, dict[str, Any]], ...] = (
             ("eigenvalues, first draw", found.classical[:, None], palette.purple, {"linestyle": ":", "linewidth": 2.2}),

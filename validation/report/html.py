@@ -90,7 +90,7 @@ def _environment() -> Environment:
         "number": _number,
         "mathml": _math,
         "tightness": _tightness,
-        "pictures": _pictures,
+        "picture": _picture,
         "sort_value": _sort_value,
     }
     return environment
@@ -120,13 +120,9 @@ def _number(number: Number) -> Markup:
     return Markup('<span class="number">{} × 10<sup>{}</sup></span>').format(mantissa, exponent)
 
 
-def _pictures(figure: Figure) -> tuple[Markup, Markup]:
-    """The figure for a light page and for a dark one."""
-    light, dark = (
-        Markup(inline_svg(figure.draw(shade == "dark"), f"{figure.id}-{shade}-", figure.alternative))
-        for shade in ("light", "dark")
-    )
-    return light, dark
+def _picture(figure: Figure) -> Markup:
+    """The figure in the colours of the page, light or dark."""
+    return Markup(inline_svg(figure.drawing, f"{figure.id}-", figure.alternative))
 
 
 def _sort_value(cell: Prose) -> str:

@@ -2,12 +2,17 @@
 
 import io
 import re
+from dataclasses import asdict
 from xml.etree import ElementTree
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure as Drawing
 
+from validation.report.figures import LIGHT
+
 _XLINK = "{http://www.w3.org/1999/xlink}href"
+# Colours that the page's style sheet names, so that one drawing serves a light page and a dark one.
+_NAMED = {color: f"var(--picture-{name})" for name, color in asdict(LIGHT).items()}
 # Matplotlib says these in a style sheet for every element; they are inherited, so the root may say them.
 _LINES = {"stroke-linejoin": "round", "stroke-linecap": "butt"}
 
@@ -24,6 +29,7 @@ def inline_svg(drawing: Drawing, prefix: str, alternative: str) -> str:
     """The drawing as an `svg` element of a page: a picture to screen readers, its ids begin with `prefix`.
 
     Styles become attributes and style sheets go, as a Content-Security-Policy forbids them and theirs hold page-wide.
+    Colours of the light palette become variables that the page's style sheet sets for light and dark.
     """
     root = ElementTree.fromstring(svg_file(drawing))
     for parent in root.iter():
@@ -42,7 +48,8 @@ def _attributes(attributes: dict[str, str], prefix: str) -> dict[str, str]:
     for name, value in attributes.items():
         if name == "style":
             parts = (part.partition(":") for part in value.split(";") if part.strip())
-            found |= {property.strip(): _prefixed(setting.strip(), prefix) for property, _, setting in parts}
+            for property, _, setting in parts:
+                found[property.strip()] = _NAMED.get(setting.strip(), _prefixed(setting.strip(), prefix))
         elif name == "id":
             found["id"] = f"{prefix}{value}"
         elif name == _XLINK:

@@ -65,7 +65,7 @@ def _names(document: Document, suffix: str) -> dict[str, str]:
 
 def _write_figure(figure: Figure, folder: Path) -> None:
     """One figure as a light picture in three formats, and its numbers."""
-    drawing = figure.draw(False)
+    drawing = figure.drawing
     _write_text(folder / f"{figure.id}.svg", svg_file(drawing))
     # no dates and no version: the same drawing gives the same bytes
     drawing.savefig(folder / f"{figure.id}.png", dpi=DPI, metadata={"Software": None})

@@ -19,6 +19,7 @@ from validation.report.document import (
     Strong,
     Table,
 )
+from validation.report.figures import LIGHT
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -49,11 +50,11 @@ HOSTILE = (
 HARMLESS = ("Marie Curie", "Pierre Curie", "zoë", "Ada Lovelace", "Émile", "Bertrand Russell")
 
 
-def curve(dark: bool) -> Drawing:
-    """A line with a name in its legend, white on black for a dark page."""
-    drawing = Drawing(figsize=(5, 3), layout="constrained", facecolor="black" if dark else "white")
+def curve() -> Drawing:
+    """A line with a name in its legend, in the colours of a light page."""
+    drawing = Drawing(figsize=(5, 3), layout="constrained", facecolor=LIGHT.page)
     axes = drawing.add_subplot()
-    axes.plot([1, 10, 100], [3.0, 1.0, 0.1], label="<b>loss</b> & more", color="white" if dark else "black")
+    axes.plot([1, 10, 100], [3.0, 1.0, 0.1], label="<b>loss</b> & more", color=LIGHT.ink)
     axes.set(xscale="log", yscale="log", xlabel="time", ylabel="loss")
     axes.legend()
     return drawing

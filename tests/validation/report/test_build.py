@@ -236,7 +236,7 @@ def test_names_stay_as_they_are_and_out_of_formulas(full: Document) -> None:
     cells = {cell for row in _table(full, "query-table") for cell in row}
     assert set(HOSTILE[:1]) | {HOSTILE[2]} <= cells
     assert not any(name in latex for latex in _formulas(full) for name in HOSTILE)
-    drawing = _figure(full, "weights-heatmap").draw(False)
+    drawing = _figure(full, "weights-heatmap").draw()
     labels = [text.get_text() for text in drawing.axes[0].get_yticklabels()]
     assert all(label.isascii() and len(label) <= 12 for label in labels)
     assert "context 1" in labels
@@ -417,11 +417,10 @@ def _figure(document: Document, id: str) -> Figure:
 
 
 def test_every_figure_draws_says_and_lists_itself(full: Document) -> None:
-    """Each figure draws for both pages, has words and a caption, and rows that fit its columns."""
+    """Each figure draws, has words and a caption, and rows that fit its columns."""
     assert len(list(full.figures())) == 8
     for figure in full.figures():
-        for dark in (False, True):
-            figure.draw(dark).savefig(io.BytesIO(), format="png")
+        figure.drawing.savefig(io.BytesIO(), format="png")
         assert len(figure.alternative) > 70
         assert figure.caption
         assert figure.data.rows

@@ -230,7 +230,7 @@ def test_pdflatex_accepts_it(tmp_path: Path) -> None:
     extra = Section("extra", "Extra", (Equation("long", LONG), Equation("whole", "x" * 200), wide))
     document = Document(document.title, document.subtitle, (*document.sections, extra))
     (figure,) = document.figures()
-    figure.draw(False).savefig(tmp_path / "loss.pdf")
+    figure.draw().savefig(tmp_path / "loss.pdf")
     (tmp_path / "report.tex").write_text(render(document, {"loss": "loss.pdf"}), encoding="ascii")
     command = ["latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
