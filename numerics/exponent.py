@@ -6,11 +6,14 @@ taken from the change of the logits, so that effects of 1e-12 keep their digits.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from numerics.observables import reversal_log_ratio, training_log_ratio
 from theory.task import Task
+
+BATCH = 1_000_000  # logits that are looked at together, some 8 MB an array
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,20 @@ def measure_exponent(
     task: Task, initial_logits: np.ndarray, changes: Iterable[np.ndarray], log_target: float
 ) -> MeasuredExponent:
     """Follow S(0) + dS over the `changes` dS (contexts, m); `log_target` is log(loss target / L(0))."""
-    largest, at_target, before, fallen = -np.inf, np.nan, 0.0, 0.0
-    for change in changes:
-        fallen = -training_log_ratio(task, initial_logits, change)
-        reverse = reversal_log_ratio(task, initial_logits, change)
-        if fallen > 0:
-            largest = max(largest, -reverse / fallen)
-        if np.isnan(at_target) and -fallen <= log_target:
-            at_target = min(before, reverse)
-        before = reverse
-    return MeasuredExponent(float(largest), float(at_target), float(np.exp(-fallen)))
+    fallen, reverse = _log_ratios(task, initial_logits, changes)
+    exponents = -reverse[fallen > 0] / fallen[fallen > 0]
+    reached = np.flatnonzero(-fallen <= log_target)
+    around = np.append(0.0, reverse)[reached[0] : reached[0] + 2] if len(reached) else np.array([np.nan])
+    largest = float(exponents.max(initial=-np.inf))
+    return MeasuredExponent(largest, float(around.min()), float(np.exp(-fallen[-1])))
+
+
+def _log_ratios(task: Task, initial_logits: np.ndarray, changes: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """log(L(0)/L) and log(L_rev/L_rev(0)) at every state, (T,) each, many small states at once."""
+    together = max(BATCH // initial_logits.size, 1)
+    waiting, fallen, reverse = iter(changes), [np.empty(0)], [np.empty(0)]
+    while batch := list(islice(waiting, together)):
+        stacked = np.stack(batch)
+        fallen.append(-training_log_ratio(task, initial_logits, stacked))
+        reverse.append(reversal_log_ratio(task, initial_logits, stacked))
+    return np.concatenate(fallen), np.concatenate(reverse)

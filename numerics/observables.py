@@ -85,43 +85,51 @@ def trajectory_of(
     )
 
 
-def reversal_log_ratio(task: Task, initial_logits: np.ndarray, logit_change: np.ndarray) -> float:
+def reversal_log_ratio(task: Task, initial_logits: np.ndarray, logit_change: np.ndarray) -> np.ndarray:
     """log(L_rev(t) / L_rev(0)), the left side of Theorem 1 (arXiv 2405.04669), from dS = S(t) - S(0).
 
     Relative accuracy is that of dS however small it is: with L_rev = mean of -log p,
     -log p(t) + log p(0) = log E_{p(0)}[e^dS] - log E_{p(0) given an answer}[e^dS], each a log1p of an average
-    of expm1. nan when the task asks nothing. Shapes (contexts, m) as in `observe`.
+    of expm1. nan when the task asks nothing. Shapes as in `observe`; changes at several times at once,
+    (..., contexts, m), give as many ratios, (...,).
     """
     _check_shape(task, initial_logits, logit_change)
     rows, answers = _asked(task)
     if not len(rows):
-        return np.nan
-    return _log_ratio(initial_logits[rows], logit_change[rows], answers, np.full(len(rows), 1.0 / len(rows)))
+        return np.full(logit_change.shape[:-2], np.nan)
+    weight = np.full(len(rows), 1.0 / len(rows))
+    return _log_ratio(initial_logits[rows], logit_change[..., rows, :], answers, weight)
 
 
-def training_log_ratio(task: Task, initial_logits: np.ndarray, logit_change: np.ndarray) -> float:
-    """log(L(t) / L(0)) of the training loss, to the same accuracy as `reversal_log_ratio`."""
+def training_log_ratio(task: Task, initial_logits: np.ndarray, logit_change: np.ndarray) -> np.ndarray:
+    """log(L(t) / L(0)) of the training loss, to the same accuracy and of the same shapes as `reversal_log_ratio`."""
     _check_shape(task, initial_logits, logit_change)
     rows = task.train_context
-    return _log_ratio(initial_logits[rows], logit_change[rows], _one_hot(task), task.train_weight)
+    return _log_ratio(initial_logits[rows], logit_change[..., rows, :], _one_hot(task), task.train_weight)
 
 
-def _log_ratio(initial_logits: np.ndarray, logit_change: np.ndarray, answers: np.ndarray, weight: np.ndarray) -> float:
-    """log of the weighted mean loss over rows at the end over that at the start; all (R, m) but `weight` (R,)."""
+def _log_ratio(
+    initial_logits: np.ndarray, logit_change: np.ndarray, answers: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """log of the weighted mean loss over rows at the end over that at the start, (...,).
+
+    Initial logits and answers (R, m), changes (..., R, m), weight (R,).
+    """
     start = weight @ _negative_log_probability(initial_logits, answers)
-    gain = weight @ (
+    gain = (
         _log_mean_exp(initial_logits, logit_change)
         - _log_mean_exp(np.where(answers, initial_logits, -np.inf), logit_change)
-    )
-    if abs(gain) < SMALL_CHANGE * start:
-        return float(np.log1p(gain / start))
-    end = weight @ _negative_log_probability(initial_logits + logit_change, answers)
-    return float(np.log(end / start))
+    ) @ weight
+    near = np.abs(gain) < SMALL_CHANGE * start
+    if near.all():
+        return np.log1p(gain / start)
+    end = _negative_log_probability(initial_logits + logit_change, answers) @ weight
+    return np.where(near, np.log1p(np.where(near, gain, 0.0) / start), np.log(end / start))
 
 
 def _check_shape(task: Task, initial_logits: np.ndarray, logit_change: np.ndarray) -> None:
     expected = (len(task.contexts), task.vocabulary_size)
-    if initial_logits.shape != expected or logit_change.shape != expected:
+    if initial_logits.shape != expected or logit_change.shape[-2:] != expected:
         raise ValueError(
             f"expected logits of shape (contexts, m) = {expected}, got {initial_logits.shape} and {logit_change.shape}"
         )
@@ -142,9 +150,12 @@ def _asked(task: Task) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _negative_log_probability(logits: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """-log of the summed probability of each row's answers, log(1 + e^(lse others - lse answers)), (R,)."""
-    right = logsumexp(np.where(answers, logits, -np.inf), axis=1)
-    wrong = logsumexp(np.where(answers, -np.inf, logits), axis=1)
+    """-log of the summed probability of each row's answers, log(1 + e^(lse others - lse answers)).
+
+    Logits (..., R, m), answers (R, m) -> (..., R).
+    """
+    right = logsumexp(np.where(answers, logits, -np.inf), axis=-1)
+    wrong = logsumexp(np.where(answers, -np.inf, logits), axis=-1)
     return np.logaddexp(0.0, wrong - right)
 
 
@@ -155,12 +166,12 @@ def _centred_change(logit_change: np.ndarray, answers: np.ndarray) -> np.ndarray
 
 
 def _log_mean_exp(initial_logits: np.ndarray, logit_change: np.ndarray) -> np.ndarray:
-    """log sum_j p_j e^(d_j) with p = softmax of the initial logits, row by row; (R, m) -> (R,)."""
+    """log sum_j p_j e^(d_j) with p = softmax of the initial logits, row by row; (..., R, m) -> (..., R)."""
     occurs = initial_logits > -np.inf
     change = np.where(occurs, logit_change, 0.0)
-    large = np.abs(change).max(axis=1, keepdims=True) > SMALL_CHANGE
+    large = np.abs(change).max(axis=-1, keepdims=True) > SMALL_CHANGE
     small_change = np.where(large, 0.0, change)  # no overflow in the branch that is not taken
-    probability = softmax(initial_logits, axis=1)
-    near = np.log1p((probability * np.expm1(small_change)).sum(axis=1))
-    far = logsumexp(initial_logits + change, axis=1) - logsumexp(initial_logits, axis=1)
-    return np.where(large[:, 0], far, near)
+    probability = softmax(initial_logits, axis=-1)
+    near = np.log1p((probability * np.expm1(small_change)).sum(axis=-1))
+    far = logsumexp(initial_logits + change, axis=-1) - logsumexp(initial_logits, axis=-1)
+    return np.where(large[..., 0], far, near)

@@ -1,4 +1,7 @@
-"""`reversal report`: verify, check and measure one task within minutes, whatever its size, and write the document."""
+"""`reversal report`: verify, check and measure one task within minutes, whatever its size, and write the document.
+
+Verification runs in a second process beside the checks and measurements of this one.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +14,7 @@ from theory.coherence import Schedule
 from theory.setting import NotMeasured, Separation, Setting
 from theory.task import Task, first_pairs
 from theory.theorem import Theorem
+from validation.background import Report, background
 from validation.check import check
 from validation.check_settings import CheckSettings
 from validation.cost import Cost, check_cost, cost
@@ -20,11 +24,9 @@ from validation.report.data import ReportData
 from validation.report.measure import measure
 from validation.report.write import write_report
 from validation.report_settings import ReportSettings
+from validation.result import Verification
 from validation.settings import VerifySettings
 from validation.verify import LONG, load_task, verify
-
-# Called with the stage's name and how much of it is done, 0 to 1.
-Report = Callable[[str, float], None]
 
 # Parts of a large file on which a report integrates and trains, unless it is asked for more: each some 20 seconds on
 # one core. Embeddings of these parts are explicit, so both costs grow like the cube of the part.
@@ -37,8 +39,9 @@ DRAW_SECONDS = 15.0
 FIXED_SECONDS = 45.0
 SECONDS_PER_QUERY = 0.01  # rows of tables, in every form
 
-# Where each part of the work starts and ends on the bar.
-PARTS = {"verify": (0.0, 0.5), "check": (0.5, 0.8), "measure": (0.8, 0.92), "write": (0.92, 1.0)}
+# Where each part of the work of this process starts and ends on the bar; the verification beside it is the other half.
+PARTS = {"check": (0.0, 0.7), "measure": (0.7, 1.0)}
+WRITING = 0.9  # from here on the bar everything is found and the document is written
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Plan:
 
     verify: VerifySettings
     check: CheckSettings
+    task: Task
     notes: tuple[str, ...]
     expected: Cost
 
@@ -86,7 +90,7 @@ def plan(settings: ReportSettings, limit_bytes: float | None = None) -> Plan:
     check_cost(expected, smaller, limit_bytes)
     seconds = expected.seconds + FIXED_SECONDS + SECONDS_PER_QUERY * (len(task.train_context) + len(task.queries))
     checked = settings.check.model_copy(update={"draws": draws})
-    return Plan(smaller, checked, notes, Cost(seconds, expected.bytes))
+    return Plan(smaller, checked, task, notes, Cost(seconds, expected.bytes))
 
 
 def _draws(settings: ReportSettings, task: Task) -> tuple[int, tuple[str, ...]]:
@@ -118,23 +122,30 @@ def run_report(
     if planned.expected.seconds > LONG:
         announce(f"this report will take about {planned.expected}")
 
-    def part(name: str) -> Report:
-        first, last = PARTS[name]
-        return lambda stage, done: tell(stage, first + (last - first) * done)
-
-    verification = verify(planned.verify, part("verify"), limit_bytes)
-    verification = replace(verification, notes=(*verification.notes, *planned.notes))
     measurements = Measurements(limit_bytes) if "draws" in settings.given else QuickMeasurements(limit_bytes)
-    checked = check(planned.check, theorems, measurements, part("check"))
-    pictures = part("measure")
-    measured = measure(verification.task, verification.settings, lambda done: pictures("measuring for pictures", done))
+    with background(_verify, planned.verify, limit_bytes) as beside:
+
+        def part(name: str) -> Report:
+            first, last = PARTS[name]
+            return lambda stage, done: tell(stage, WRITING * (first + (last - first) * done + beside.progress()[1]) / 2)
+
+        checked = check(planned.check, theorems, measurements, part("check"))
+        pictures = part("measure")
+        measured = measure(planned.task, planned.check, lambda done: pictures("measuring for pictures", done))
+        verification = beside.result(lambda stage, done: tell(stage, WRITING * (1 + done) / 2))
+    verification = replace(verification, notes=(*verification.notes, *planned.notes))
     return ReportData(verification, checked, command, monotonic() - start, measured)
+
+
+def _verify(settings: VerifySettings, limit_bytes: float | None, report: Report) -> Verification:
+    """`verify`, in the order in which a background process gives its arguments."""
+    return verify(settings, report, limit_bytes)
 
 
 def write(data: ReportData, folder: Path, formats: Sequence[str], tell: Report) -> list[str]:
     """Build the document and write it into a new folder that appears complete; lines about what could not be made."""
-    tell("building the document", PARTS["write"][0])
+    tell("building the document", WRITING)
     document = build(data)
-    tell("writing", sum(PARTS["write"]) / 2)
+    tell("writing", (1 + WRITING) / 2)
     contents: dict[str, Any] = data.as_dict() if "json" in formats else {}
     return write_report(document, contents, folder, formats)

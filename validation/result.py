@@ -16,6 +16,7 @@ from numerics.trajectory import Trajectory
 from theory.claim import Claim, Verdict, joint_verdict
 from theory.task import Task
 from validation.settings import VerifySettings
+from validation.step_order import StepOrder
 from validation.training import mean_trajectory
 
 FORMAT = "reversal-verify/1"
@@ -66,6 +67,7 @@ class Verification:
     trajectories: tuple[SeededTrajectory, ...]
     notes: tuple[str, ...] = ()
     stages: tuple[tuple[str, int], ...] = ()  # the stages in order, and how many claims each made
+    step_orders: tuple[StepOrder, ...] = ()  # the distances to the flow behind the claims about step sizes
 
     def __post_init__(self) -> None:
         ids = [claim.id for claim in self.claims]
@@ -108,6 +110,7 @@ class Verification:
                 "settings": self.settings.model_dump(mode="json"),
                 "claims": [claim.as_dict() for claim in self.claims],
                 "trajectories": [trajectory.as_dict() for trajectory in self.trajectories],
+                "step_orders": [order.as_dict() for order in self.step_orders],
                 "queries": self.queries(),
                 "notes": list(self.notes),
                 "verdict": self.verdict,

@@ -5,7 +5,8 @@ like a random walk, order one half.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from numerics.flow import logits_along
 from numerics.order import Order
 from theory.claim import Claim
 from theory.task import Task
-from validation.compare import check_order, not_applicable
+from validation.compare import check_order, fitted_order, not_applicable
 from validation.instances import bilinear_instances
 from validation.training import Batch, Optimizer, Progress, TrainingSettings, train
 
@@ -71,14 +72,37 @@ def distances(task: Task, schedule: Schedule, seed: int, steps: Sequence[float] 
     return found
 
 
+@dataclass(frozen=True)
+class StepOrder:
+    """Distances of training to the flow over step sizes under one schedule, and the order that is expected."""
+
+    schedule: str
+    seeds: int
+    steps: tuple[float, ...]
+    distances: tuple[float, ...]
+    expected: float
+
+    @property
+    def order(self) -> float:
+        """The fitted power of the step size."""
+        return fitted_order(self.steps, self.distances)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self) | {"order": self.order}
+
+
 # Where targets of one row compete, the random part of reshuffling, of order 3/2 in the step, shows beside the order-one
 # part: the fit lies between the two, and only "at least one" is claimed.
 COMPETING = (1.25, 0.25 + ORDER_WINDOW)
 
 
-def step_order_claims(small: Task, seed: int, progress: Progress | None = None) -> list[Claim]:
-    """One claim per schedule on a small task."""
-    claims = []
+def step_order_claims(
+    small: Task, seed: int, progress: Progress | None = None
+) -> tuple[list[Claim], tuple[StepOrder, ...]]:
+    """One claim per schedule on a small task, and the distances behind those that apply."""
+    claims: list[Claim] = []
+    orders: list[StepOrder] = []
     for done, schedule in enumerate(SCHEDULES):
         if progress is not None:
             progress(done, len(SCHEDULES))
@@ -95,5 +119,7 @@ def step_order_claims(small: Task, seed: int, progress: Progress | None = None) 
             continue
         competing = schedule.name == "reshuffled" and not small.single_target
         expected, window = COMPETING if competing else (schedule.expected, schedule.window)
-        claims.append(check_order(schedule.name, STEPS, distances(small, schedule, seed), expected, window))
-    return claims
+        found = tuple(distances(small, schedule, seed))
+        claims.append(check_order(schedule.name, STEPS, found, expected, window))
+        orders.append(StepOrder(schedule.name, schedule.seeds, STEPS, found, expected))
+    return claims, tuple(orders)

@@ -112,8 +112,10 @@ def test_sgd_rows_obey_recursion_and_sandwich(task: Task, seed: int, step: float
 
 def test_distance_to_the_flow_has_the_expected_order() -> None:
     """Order one for full batch, cyclic and reshuffled visits, one half with replacement."""
-    claims = step_order_claims(reversal_task(4, vocabulary=12), seed=0)
+    claims, orders = step_order_claims(reversal_task(4, vocabulary=12), seed=0)
     assert [c.verdict for c in claims] == ["holds"] * 4, [c.detail for c in claims]
+    assert [(o.schedule, o.expected) for o in orders] == [(s.name, s.expected) for s in SCHEDULES]
+    assert all(abs(o.order - s.expected) < s.window for o, s in zip(orders, SCHEDULES, strict=True))
 
 
 @pytest.mark.slow

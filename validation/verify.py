@@ -20,7 +20,7 @@ from validation.result import SeededTrajectory, Verification
 from validation.run_claims import claims_of
 from validation.settings import VerifySettings, largest_share
 from validation.sgd_rows import sgd_row_claims
-from validation.step_order import step_order_claims
+from validation.step_order import StepOrder, step_order_claims
 from validation.training import TrainingSettings
 
 # Called with the stage's name and how much of it is done, 0 to 1.
@@ -40,6 +40,7 @@ class Finding:
 
     claims: list[Claim]
     trajectories: list[SeededTrajectory]
+    step_orders: tuple[StepOrder, ...] = ()
 
 
 def load_task(settings: VerifySettings) -> tuple[Task, list[str]]:
@@ -96,6 +97,7 @@ def verify(
         announce(f"this will take about {expected}; to make it shorter: {cheaper(settings)}")
     claims: list[Claim] = []
     trajectories: list[SeededTrajectory] = []
+    orders: list[StepOrder] = []
     counts: list[tuple[str, int]] = []
     stages = list(_stages(task, trained_task, settings))
     for done, (name, stage) in enumerate(stages):
@@ -108,10 +110,13 @@ def verify(
         found = stage(tell)
         claims += found.claims
         trajectories += found.trajectories
+        orders += found.step_orders
         counts.append((name, len(found.claims)))
     if report is not None:
         report("done", 1.0)
-    return Verification(task, settings, tuple(claims), tuple(trajectories), (*notes, *more), tuple(counts))
+    return Verification(
+        task, settings, tuple(claims), tuple(trajectories), (*notes, *more), tuple(counts), tuple(orders)
+    )
 
 
 Tell = Callable[[float], None]
@@ -141,7 +146,7 @@ def _stages(task: Task, trained_task: Task, settings: VerifySettings) -> Iterato
             ),
         )
         yield "optimisers", lambda tell: Finding(optimizer_claims(law_task, few), [])
-        yield "order in the step size", lambda tell: Finding(step_order_claims(order_task, settings.seed), [])
+        yield "order in the step size", lambda tell: _step_orders(order_task, settings.seed)
     if transformer:
         yield "integrating the transformer", lambda tell: Finding(*predict_transformer(task, settings)[::-1])
         yield (
@@ -171,6 +176,11 @@ def twin_verdicts() -> tuple[tuple[str, Verdict], ...]:
 def _train(instances: Instances, settings: VerifySettings, tell: Tell) -> Finding:
     real = run(instances, training_settings(instances.task, settings), lambda done, total: tell(done / total))
     return Finding(claims_of(real), real.trajectories())
+
+
+def _step_orders(small: Task, seed: int) -> Finding:
+    claims, orders = step_order_claims(small, seed)
+    return Finding(claims, [], orders)
 
 
 def _attention(small: Task, seeds: range, settings: VerifySettings, tell: Tell) -> Finding:

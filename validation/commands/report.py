@@ -1,6 +1,7 @@
 """`reversal report`: everything that verify and check find, as a document."""
 
 import inspect
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -76,6 +77,9 @@ def report(
         from validation.output_folder import check_folder
 
         check_folder(output)
+        # two processes work side by side: threads of both on every core would mostly wait for each other. Libraries
+        # read this when they are loaded, here and in the second process.
+        os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 2) // 2, 1)))
         from theory.theorems import THEOREMS
         from validation.check import chosen_theorems
         from validation.report_run import run_report, write

@@ -52,13 +52,14 @@ def _summary(data: ReportData) -> Section:
         lines = [*map(_full_stop, headlines(data.verification))]
         if lines:
             blocks.append(Items(tuple((line,) for line in lines)))
+    if (figure := summary_figure(data)) is not None:
+        blocks.append(figure)
+    if data.verification is not None:
         blocks.append(claims_table("claims", _counted("Claims", data), data.verification.claims))
     if data.check is not None:
         rows = tuple(map(_theorem_row, data.check.theorems))
         columns = (Column("theorem"), *COLUMNS[1:-1])
         blocks.append(Table("theorem-table", _counted("Theorems", data), columns, rows))
-    if (figure := summary_figure(data)) is not None:
-        blocks.append(figure)
     return Section("summary", "Summary", tuple(blocks))
 
 

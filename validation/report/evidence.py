@@ -12,6 +12,7 @@ from validation.report.data import ReportData
 from validation.report.document import Block, Figure, FigureData, Math, Paragraph, Prose, Section
 from validation.report.measure import ReportMeasurements, Weights
 from validation.result import SeededTrajectory
+from validation.step_order import StepOrder
 
 LONGEST_NAME = 12
 
@@ -23,6 +24,9 @@ def evidence_section(data: ReportData) -> Section:
         shown = [loss_figure(group, f"loss-{n}") for n, group in enumerate(data.verification.groups(), 1)]
         blocks: tuple[Block, ...] = (Paragraph(LOSSES), *(figure for figure in shown if figure is not None))
         sections.append(Section("losses", "Losses over time", blocks))
+    if data.verification is not None and data.verification.step_orders:
+        figure = step_figure(data.verification.step_orders)
+        sections.append(Section("step-size", "Distance of training to the flow", (figure,)))
     if data.measurements is not None:
         sections += list(_measured(data.measurements))
     if data.verification is not None:
@@ -109,8 +113,6 @@ def _measured(found: ReportMeasurements) -> Iterator[Section]:
         blocks.append(scatter_figure(weights))
     blocks.append(heatmap_figure(weights))
     yield Section("directions", "Forward against reverse weights", tuple(blocks))
-    if found.orders:
-        yield Section("step-size", "Distance of training to the flow", (step_figure(found),))
     if found.residuals:
         yield Section("optimisers", "The interpolation law by optimiser", (residual_figure(found),))
     if found.exponents:
@@ -187,27 +189,27 @@ def _ticks(names: list[str], kind: str) -> tuple[str, ...]:
     )
 
 
-def step_figure(found: ReportMeasurements) -> Figure:
+def step_figure(orders: tuple[StepOrder, ...]) -> Figure:
     """The distance of training to the flow against the step size, with the fitted order."""
     rows = tuple(
         (order.schedule, order.seeds, order.order, order.expected, step, distance)
-        for order in found.orders
+        for order in orders
         for step, distance in zip(order.steps, order.distances, strict=True)
     )
     said = [
         f"{order.schedule}: order {order.order:.2f}, theory {order.expected:g}, distances from "
         f"{min(order.distances):.2g} to {max(order.distances):.2g}"
-        for order in found.orders
+        for order in orders
     ]
-    drawn = [(o.schedule, np.array(o.steps), np.array(o.distances), o.order, o.expected) for o in found.orders]
-    seeds = ", ".join(f"{order.schedule} {order.seeds}" for order in found.orders)
+    drawn = [(o.schedule, np.array(o.steps), np.array(o.distances), o.order, o.expected) for o in orders]
+    seeds = ", ".join(f"{order.schedule} {order.seeds}" for order in orders)
     return Figure(
         "step-orders",
         (
             "Largest gap between the logits of real training and those of the flow, root mean square over seeds "
             f"({seeds}), against the step size; the lines are fitted powers.",
         ),
-        f"Log-log plot of distances at {len(found.orders[0].steps)} step sizes. {'; '.join(said)}.",
+        f"Log-log plot of distances at {len(orders[0].steps)} step sizes. {'; '.join(said)}.",
         FigureData(("schedule", "seeds", "fitted order", "order in theory", "step size", "distance"), rows),
         partial(figures.orders, drawn),
     )

@@ -227,7 +227,7 @@ def orders(found: Sequence[tuple[str, np.ndarray, np.ndarray, float, float]]) ->
     """Distances to the flow against the step size: (name, steps, distances, fitted order, expected order) each."""
     with page(HEIGHT + 0.15 * len(found)) as (drawing, palette):
         axes = drawing.add_subplot()
-        looks = zip((palette.blue, palette.green, palette.orange), "osD", strict=True)
+        looks = zip((palette.blue, palette.purple, palette.green, palette.orange), "ovsD", strict=True)
         for (name, steps, distance, order, expected), (color, mark) in zip(found, looks, strict=False):
             middle = float(np.exp(np.mean(np.log(distance) - order * np.log(steps))))
             axes.plot(steps, middle * steps**order, color=color, linewidth=1.2)

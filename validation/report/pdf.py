@@ -3,6 +3,9 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,15 +13,39 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 SECONDS = 300
 
 
-def make(folder: Path) -> str:
-    """Write `report.pdf` from `index.html` or `report.tex` of `folder`; a line that says from which, or why not."""
-    reasons = []
-    for way in (_print_page, _compile):
-        done, line = way(folder)
-        if done:
-            return line
-        reasons.append(line)
-    return f"no report.pdf: {'; '.join(reasons)}"
+class Workshop:
+    """A folder of its own, where the page, the LaTeX file and what their programs leave behind may lie.
+
+    The page is printed in a thread from the start; `finish` compiles the LaTeX file where that did not work.
+    """
+
+    def __init__(self, folder: Path, texts: Mapping[str, str]) -> None:
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        self._folder = folder
+        self._pool = ThreadPoolExecutor(1)
+        self._printed = self._pool.submit(_print_page, folder)
+        self._pool.shutdown(wait=False)
+
+    def finish(self, figures: Path, target: Path) -> str:
+        """Write the PDF to `target`; a line that says from which it was made, or why there is none."""
+        done, line = self._printed.result()
+        reasons = [line]
+        if not done:
+            shutil.copytree(figures, self._folder / "figures")
+            done, line = _compile(self._folder)
+            reasons.append(line)
+        if not done:
+            return f"no report.pdf: {'; '.join(reasons)}"
+        shutil.copyfile(self._folder / "report.pdf", target)
+        return line
+
+
+@contextmanager
+def workshop(texts: Mapping[str, str]) -> Iterator[Workshop]:
+    """Begin to make a PDF of `index.html` and `report.tex` (file name to text)."""
+    with TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        yield Workshop(Path(name), texts)
 
 
 def _print_page(folder: Path) -> tuple[bool, str]:

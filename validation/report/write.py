@@ -1,9 +1,8 @@
 """A report as a folder, whole or not at all: page, LaTeX, Markdown, JSON, PDF, and the figures with their numbers."""
 
-import shutil
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from validation.output_folder import new_folder, write_csv, write_json
@@ -30,7 +29,10 @@ def write_report(document: Document, data: dict[str, Any], folder: Path, formats
         raise ValueError(f"formats {unknown}: expected some of {', '.join(FORMATS)}")
     notes = []
     texts = _texts(document, formats)
-    with new_folder(folder) as draft:
+    with ExitStack() as stack:
+        draft = stack.enter_context(new_folder(folder))
+        # a browser prints the page while the figures are written
+        printing = stack.enter_context(pdf.workshop(_sources(texts))) if "pdf" in formats else None
         (draft / "figures").mkdir()
         for figure in document.figures():
             _write_figure(figure, draft / "figures")
@@ -39,9 +41,14 @@ def write_report(document: Document, data: dict[str, Any], folder: Path, formats
                 _write_text(draft / name, texts[name])
         if "json" in formats:
             write_json(draft / "report.json", finite_json(data | {"figures": _figure_data(document)}))
-        if "pdf" in formats:
-            notes.append(_write_pdf(texts, draft))
+        if printing is not None:
+            notes.append(printing.finish(draft / "figures", draft / "report.pdf"))
     return notes
+
+
+def _sources(texts: dict[str, str]) -> dict[str, str]:
+    """What a PDF is made from."""
+    return {name: texts[name] for name in ("index.html", "report.tex")}
 
 
 def _texts(document: Document, formats: Sequence[str]) -> dict[str, str]:
@@ -76,16 +83,3 @@ def _write_figure(figure: Figure, folder: Path) -> None:
 
 def _figure_data(document: Document) -> dict[str, Any]:
     return {f.id: {"columns": f.data.columns, "rows": f.data.rows} for f in document.figures()}
-
-
-def _write_pdf(texts: dict[str, str], folder: Path) -> str:
-    """Made in a folder of its own, where the page, the LaTeX file and what their programs leave behind may lie."""
-    with TemporaryDirectory() as name:
-        workshop = Path(name)
-        shutil.copytree(folder / "figures", workshop / "figures")
-        for text in ("index.html", "report.tex"):
-            _write_text(workshop / text, texts[text])
-        line = pdf.make(workshop)
-        if (workshop / "report.pdf").is_file():
-            shutil.copyfile(workshop / "report.pdf", folder / "report.pdf")
-    return line

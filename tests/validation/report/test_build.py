@@ -47,12 +47,13 @@ from validation.report.document import (
     Section,
     Table,
 )
-from validation.report.measure import ExponentAt, ReportMeasurements, Residual, StepOrder, Weight, Weights
+from validation.report.measure import ExponentAt, ReportMeasurements, Residual, Weight, Weights
 from validation.report.queries import MOST_ROWS, queries_section, query_rows
 from validation.report.setting import MOST_CONFLICTS, setting_section
 from validation.report.typeset import capital, sentence
 from validation.result import SeededTrajectory, Verification
 from validation.settings import VerifySettings
+from validation.step_order import StepOrder
 
 HOSTILE = ("<script>alert(1)</script>", r"\input{x} $%_&#{}", "مرحبا", '=1+2;"', "👩‍👧 ⁻¹")
 CLAIMS = (
@@ -78,7 +79,8 @@ def _verification(task: Task) -> Verification:
     flow = SeededTrajectory(task, (0,), (_trajectory(task, "flow", 0.05),))
     runs = tuple(_trajectory(task, "training", scale, dimension=64.0) for scale in (0.04, 0.06))
     training = SeededTrajectory(task, (0, 1), runs)
-    return Verification(task, VerifySettings(), CLAIMS, (flow, training), ("a note",))
+    order = StepOrder("cyclic", 1, (0.2, 0.1), (0.02, 0.01), 1.0)
+    return Verification(task, VerifySettings(), CLAIMS, (flow, training), ("a note",), step_orders=(order,))
 
 
 LINK = Link(
@@ -126,7 +128,6 @@ def _measurements(task: Task) -> ReportMeasurements:
     exponents = tuple(ExponentAt(d, (d**-0.5,), (d**-0.5,), (2 * d**-0.5,), np.inf, 3 * d**-0.5) for d in (1e5, 1e6))
     return ReportMeasurements(
         Weights(task, 256, 80.0, 3, (pair,), changes, 2 * changes, trained, asked),
-        (StepOrder("cyclic", 1, (0.2, 0.1), (0.02, 0.01), 1.0, 1.0),),
         (Residual("sgd", 1e-15, 1e-12), Residual("adam", 0.3, 1e-12)),
         exponents,
         3,

@@ -12,7 +12,7 @@ from theory.task import chain_of_thought_task, reversal_task
 from validation.check import CheckResult
 from validation.check_settings import CheckSettings
 from validation.report.data import ReportData
-from validation.report.measure import ExponentAt, ReportMeasurements, Residual, StepOrder, Weight, Weights
+from validation.report.measure import ExponentAt, ReportMeasurements, Residual, Weight, Weights
 from validation.result import Verification
 from validation.settings import VerifySettings
 
@@ -70,7 +70,6 @@ def test_json_holds_both_parts_and_every_measurement() -> None:
     weights = Weights(TASK, 256, 80.0, 3, (weight,), changes, 2 * changes, changes > 0, changes < 0)
     measured = ReportMeasurements(
         weights,
-        (StepOrder("cyclic", 1, (0.2, 0.1), (0.02, 0.01), 1.0, 1.0),),
         (Residual("adam", 0.3, 1e-12),),
         (ExponentAt(1e5, (0.125,), (0.25,), (np.inf,), 0.5, np.inf),),
         2,
@@ -87,7 +86,6 @@ def test_json_holds_both_parts_and_every_measurement() -> None:
     assert parts["weights"]["pairs"][0]["other_flow"] == 0.125
     assert (parts["weights"]["training"], parts["weights"]["flow"]) == ([[1.0, -1.0]], [[2.0, -2.0]])
     assert parts["weights"]["tokens"] == list(TASK.tokens)
-    assert parts["step_orders"][0]["distances"] == [0.02, 0.01]
     assert parts["interpolation_residuals"] == [{"optimizer": "adam", "residual": 0.3, "tolerance": 1e-12}]
     assert parts["exponents"]["by_dimension"][0]["certified"] == [None]
     assert (parts["exponents"]["delta"], parts["exponents"]["init_scale"]) == (0.05, 0.01)

@@ -89,17 +89,6 @@ def test_weights_separate_trained_from_held_out(measured: ReportMeasurements) ->
     assert found == (weights.training[place], weights.training[back], weights.flow[place], weights.flow[back])
 
 
-def test_orders_are_those_of_theory(measured: ReportMeasurements) -> None:
-    """The fitted powers of the step size are 1 for epochs and near 1/2 for sampling with replacement."""
-    found = {order.schedule: order for order in measured.orders}
-    assert set(found) == {"full-batch", "reshuffled", "replacement"}
-    assert found["full-batch"].order == pytest.approx(1.0, abs=0.1)
-    # five standard errors of a fit over 12 seeds
-    assert found["replacement"].order == pytest.approx(0.5, abs=0.35)
-    full = found["full-batch"]
-    assert full.order == pytest.approx(np.polyfit(np.log(full.steps), np.log(full.distances), 1)[0], abs=1e-12)
-
-
 def test_only_adam_breaks_the_law(measured: ReportMeasurements) -> None:
     """Every optimiser but Adam stays within rounding of the interpolation law."""
     assert {r.optimizer for r in measured.residuals if r.residual > r.tolerance} == {"adam"}
@@ -113,13 +102,13 @@ def test_a_task_that_asks_nothing_untrained_has_no_residuals() -> None:
 
 def test_exponents_are_ordered(measured: ReportMeasurements) -> None:
     """At every dimension from 1e7 on: measured < certified by draw < certified in advance < by eigenvalues."""
-    assert [e.dimension for e in measured.exponents] == [10.0**k for k in range(5, 21)]
+    assert [e.dimension for e in measured.exponents] == [10.0**k for k in (5, 6, 7, 8, 10, 12, 14, 16, 18, 20)]
     for found in measured.exponents:
         if found.dimension >= 1e7:
             assert all(m < c for m, c in zip(found.measured, found.certified, strict=True))
             assert max(found.certified) < found.a_priori < found.classical
     # both ends lie where exponents fall like 1/sqrt(d), up to terms of relative order 1/sqrt(d) = 1e-5
-    early, late = measured.exponents[-11], measured.exponents[-1]
+    early, late = measured.exponents[4], measured.exponents[-1]
     assert early.measured[0] / late.measured[0] == pytest.approx(1e5, rel=1e-3)
     assert (measured.delta, measured.init_scale, measured.exponent_pairs) == (0.2, 0.02, 3)
 

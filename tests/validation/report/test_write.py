@@ -51,10 +51,10 @@ def test_csv_holds_no_formula(tmp_path: Path) -> None:
 def test_nothing_is_left_where_a_report_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error half-way leaves no folder and no draft; an unknown format and a used folder are refused."""
 
-    def fail(folder: Path) -> str:
-        raise RuntimeError(folder)
+    def fail(workshop: pdf.Workshop, figures: Path, target: Path) -> str:
+        raise RuntimeError(target)
 
-    monkeypatch.setattr(pdf, "make", fail)
+    monkeypatch.setattr(pdf.Workshop, "finish", fail)
     with pytest.raises(RuntimeError):
         write_report(example(), {}, tmp_path / "report", ["html", "pdf"])
     assert list(tmp_path.iterdir()) == []
