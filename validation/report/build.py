@@ -43,7 +43,9 @@ def build(data: ReportData) -> Document:
     sections.append(_reproduction(data))
     task = data.task
     sizes = f"{len(task.train_context)} trained pairs, {task.trained_contexts} contexts, {task.vocabulary_size} tokens"
-    return Document(f"The reversal curse on {task.name}", f"{sizes}; verdict: {data.verdict}", tuple(sections))
+    built_in = task.name in data.tasks  # named after its kind: no file was given
+    title = f"The reversal curse on {f'the built-in {task.name} task' if built_in else task.name}"
+    return Document(title, f"{sizes}; verdict: {data.verdict}", tuple(sections))
 
 
 def _summary(data: ReportData) -> Section:

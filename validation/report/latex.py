@@ -104,9 +104,9 @@ def _figure(block: Figure, name: str) -> str:
     # one line of a comment: what a reader of the source sees instead of the picture
     alternative = escape(block.alternative)
     return (
-        f"\\begin{{figure}}[!htbp]\n\\centering\n% {alternative}\n"
+        f"\\begin{{picturehere}}\n% {alternative}\n"
         f"\\drawing{{{name}}}\n"
-        f"\\caption{{{_prose(block.caption)}}}\\label{{{label(block.id)}}}\n\\end{{figure}}"
+        f"\\caption{{{_prose(block.caption)}}}\\label{{{label(block.id)}}}\n\\end{{picturehere}}"
     )
 
 

@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 from html import unescape
+from itertools import pairwise
 from xml.etree import ElementTree
 
 from latex2mathml.converter import convert_to_element
@@ -35,6 +36,8 @@ def mathml(latex: str, block: bool = False) -> str | None:
         if not _understood(element):
             return None
         _set_names_upright(element)
+    for element in list(root.iter()):
+        _space_names(element)
     for element in root.iter():
         _place_limits(element)
     for element in root.iter():
@@ -54,6 +57,16 @@ def _set_names_upright(element: ElementTree.Element) -> None:
     """Names such as softmax are identifiers: as operators they would stand apart from their argument."""
     if element.tag == "mo" and (element.text or "").isalpha() and (element.text or "").isascii():
         element.tag = "mi"
+
+
+def _space_names(element: ElementTree.Element) -> None:
+    """A thin space between a name and the letter it is applied to, as in TeX; a bracket stands close."""
+    for place, (name, argument) in reversed(list(enumerate(pairwise(element), 1))):
+        word = name.text or ""
+        if name.tag == "mi" and len(word) > 1 and word not in _LIMITS and argument.tag not in ("mo", "mspace", "mtext"):
+            first = next(leaf for leaf in argument.iter() if not len(leaf))
+            if first.tag != "mo":
+                element.insert(place, ElementTree.Element("mspace", width="0.1667em"))
 
 
 def _place_limits(element: ElementTree.Element) -> None:

@@ -153,6 +153,13 @@ def test_no_mathml(latex: str) -> None:
     assert mathml(latex) is None
 
 
+def test_names_stand_off_letters() -> None:
+    """A thin space parts log from the letter it is applied to, as in TeX, and none from a bracket."""
+    assert "log</mi><mspace" in (mathml(r"\log m") or "")
+    assert "mspace" not in (mathml(r"\log{\left(m \right)}") or "mspace")
+    assert "mspace" not in (mathml(r"\max_{j} x_j") or "mspace")
+
+
 def test_text_of_formulas_is_escaped() -> None:
     """A tag in the text of a formula stays text."""
     found = mathml(r"\text{<script>alert(1)</script>} < 1")
