@@ -101,7 +101,7 @@ def _is_a(kind: type) -> Callable[[object], bool]:
 
 
 def _math(latex: str, block: bool = False) -> Markup | None:
-    found = mathml(aligned(latex, LINE) if block else latex, block)
+    found = mathml(aligned(latex, LINE) if block else latex, block, latex)
     return None if found is None else Markup(found)
 
 

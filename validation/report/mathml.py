@@ -21,8 +21,11 @@ _UNDER = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
 
 
 @lru_cache(maxsize=4096)
-def mathml(latex: str, block: bool = False) -> str | None:
-    """The formula as a `math` element with its LaTeX as annotation; None where it cannot be converted whole."""
+def mathml(latex: str, block: bool = False, source: str | None = None) -> str | None:
+    """The formula as a `math` element with its LaTeX as annotation; None where it cannot be converted whole.
+
+    `source` is the annotation where `latex` was broken into lines for display.
+    """
     bare = re.sub(r"\\.", "", latex)
     if bare.count("{") != bare.count("}"):
         return None
@@ -42,7 +45,7 @@ def mathml(latex: str, block: bool = False) -> str | None:
         _place_limits(element)
     for element in root.iter():
         _fit_brackets(element)
-    _annotate(root, latex)
+    _annotate(root, latex if source is None else source)
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
 
 
