@@ -65,6 +65,8 @@ def _print_page(folder: Path) -> tuple[bool, str]:
             # Chromium refuses to run its sandbox as root; the page is our own and its policy lets nothing in
             *(["--no-sandbox"] if os.geteuid() == 0 else []),
             "--no-pdf-header-footer",
+            # tags of every letter of a formula are four fifths of the file; the page is the form for screen readers
+            "--disable-pdf-tagging",
             f"--print-to-pdf={folder.absolute() / 'report.pdf'}",
             (folder.absolute() / "index.html").as_uri(),
         ]
