@@ -1,11 +1,11 @@
 """A setting in which theorems are checked: the task, the numbers that a user chooses, and how things are measured."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from theory.coherence import Schedule, ScheduleKind
+from theory.coherence import CoherenceBounds, Schedule, ScheduleKind
 from theory.errors import BadInput
 from theory.exponent import Exponent
 from theory.task import Task
@@ -23,7 +23,8 @@ class Separation:
     -log(L_rev(t)/L_rev(0)) / log(L(0)/L(t)), `first_order` -sum_a w_a / m of the worst query, what first-order theory
     gives for it at t -> 0; shapes (draws,).
     `reversal_loss` is L_rev where the loss first falls to the loss target (nan where it does not), `exponents` the
-    certificates in full, `span` says in words how far the runs went.
+    certificates in full, `bounds` what they rest on (but for the signs of the couplings), `span` says in words how far
+    the runs went.
     """
 
     certified: np.ndarray
@@ -31,6 +32,7 @@ class Separation:
     first_order: np.ndarray
     reversal_loss: np.ndarray
     exponents: tuple[Exponent, ...]
+    bounds: tuple[CoherenceBounds, ...]
     span: str
 
 
@@ -41,7 +43,8 @@ class OneLayerRun:
     `visits` of every pair; `trained` the smallest probability of a trained pair at the end; over the epochs looked at,
     `unseen` the largest probability of a pair that was never trained, and `lowest` the smallest difference between the
     logit of a seen target and that of an unseen one of the same row. `gap`: smallest and largest
-    (h_k - h(eta k)) M / eta over single-target rows at the end, which the sandwich puts within [0, 1].
+    (h_k - h(eta k)) M / eta over single-target rows at the end, which the sandwich puts within [0, 1]. `rounding`
+    bounds what double precision may add to a logit, `gap_rounding` what it may add to a gap.
     """
 
     visits: int
@@ -49,6 +52,8 @@ class OneLayerRun:
     unseen: float
     gap: tuple[float, float]
     lowest: float
+    rounding: float
+    gap_rounding: float
 
 
 class Measure(Protocol):
@@ -121,7 +126,3 @@ class Setting:
         if self.learning_rate is not None:
             return self.learning_rate
         return self.task.trained_contexts / 2 if kind == "gd" else 1.0
-
-    def with_task(self, task: Task) -> "Setting":
-        """The same numbers for another task."""
-        return replace(self, task=task)

@@ -22,6 +22,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "theorem-1-sgd": _SEPARATION | _STEPS,
     "theorem-2": _FLOOR,
     "theorem-2-gd": _FLOOR | _STEPS,
+    "theorem-2-sgd": _FLOOR | _STEPS,
     "theorem-3": _ROWS,
     "theorem-4": _ROWS,
     "intransitivity": _SEPARATION,

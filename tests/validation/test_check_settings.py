@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from numerics.gram import Gram
+from numerics.instance_bounds import instance_bounds
 from theory.coherence import Schedule
 from theory.separation import Exponent
 from theory.setting import OneLayerRun, Separation, Setting
@@ -86,7 +88,7 @@ def test_a_theorem_of_the_user_may_read_anything() -> None:
     ("theorem", "ids"),
     [
         ("1", ["theorem-1", "theorem-1-gd", "theorem-1-sgd"]),
-        ("2", ["theorem-2", "theorem-2-gd"]),
+        ("2", ["theorem-2", "theorem-2-gd", "theorem-2-sgd"]),
         ("3", ["theorem-3"]),
         ("theorem-1", ["theorem-1"]),
         ("all", list(OPTIONS)),
@@ -119,7 +121,10 @@ class Echo:
         reverse = 1 + _mixed(setting, "init_scale", "draws", "seed", "loss_target", *_descent(schedule))
         exponent = Exponent("signed", schedule, (value,), ())
         found = (np.full(setting.draws, x) for x in (value, value, value, reverse))
-        return Separation(*found, (exponent,) * setting.draws, "a fake run")
+        task = setting.task
+        start = np.zeros((len(task.contexts), task.vocabulary_size))
+        bounds = instance_bounds(task, Gram.identity(task.vocabulary_size), start)
+        return Separation(*found, (exponent,) * setting.draws, (bounds,) * setting.draws, "a fake run")
 
     @property
     def false_alarm(self) -> float:
@@ -133,7 +138,7 @@ class Echo:
     def one_layer(self, setting: Setting, visits: int) -> OneLayerRun:
         """From zero, in an order that the seed draws."""
         value = _mixed(setting, "learning_rate", "seed") + 1 / (visits + 1)
-        return OneLayerRun(visits, 1 - value, value, (value, value), value)
+        return OneLayerRun(visits, 1 - value, value, (value, value), value, 1e-12, 1e-12)
 
     def interpolation_residual(self, setting: Setting, optimizer: str) -> tuple[float, float]:
         """Of embeddings that the seed draws."""

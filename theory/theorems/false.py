@@ -118,6 +118,12 @@ def false_theorems() -> tuple[FalseTheorem, ...]:
             _without(by_id["theorem-2-gd"], "reversal-floor"),
             _reversal(reversal_floor=1.05 * log(30), dimension=1e8, draws=40, loss_target=1.0),
         ),
+        FalseTheorem(
+            "theorem-2-sgd",
+            "reversal loss above its start",
+            _without(by_id["theorem-2-sgd"], "reversal-floor"),
+            _reversal(reversal_floor=1.05 * log(30), dimension=1e9, draws=40, loss_target=1.0),
+        ),
     ]
     for id, witness in (("theorem-3", _reversal()), ("theorem-4", _chain())):
         theorem = by_id[id]

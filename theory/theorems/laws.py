@@ -3,12 +3,13 @@
 from theory.claim import Verdict
 from theory.interpolation import derive_interpolation
 from theory.ordering import derive_ordering, derive_sharpness
-from theory.setting import NotMeasured, Setting
+from theory.setting import Setting
 from theory.sgd_row import derive_sandwich
 from theory.step_bounds import largest_step
 from theory.theorem import Assumption, Certificate, Conclusion, Finding, Link, LinkProof, Outcome, Theorem
 from theory.theorems.assumptions import single_target
-from theory.theorems.one_layer import ROUNDING, planned_visits
+from theory.theorems.one_layer import planned_visits
+from theory.theorems.outcome import Seen, proved_outcome
 from theory.theorems.remains import what_remains
 from theory.unseen_target import derive_unseen_target
 
@@ -19,16 +20,14 @@ SPAN_OPTIMIZERS = ("gd", "sgd", "momentum")
 # -- interpolation law --
 def interpolation_outcome(setting: Setting, *, optimizers: tuple[str, ...] = SPAN_OPTIMIZERS) -> Outcome:
     """The largest residual of the law over optimisers that stay in the span, in units of its tolerance."""
-    worst, parts = 0.0, []
-    try:
-        for optimizer in optimizers:
-            residual, tolerance = setting.measure.interpolation_residual(setting, optimizer)
-            worst = max(worst, residual / tolerance)
-            parts.append(f"{optimizer} {residual:.1e} (rounding allows {tolerance:.1e})")
-    except NotMeasured as reason:
-        return Outcome("holds", "symbolic", detail=f"not measured: {reason}")
-    verdict: Verdict = "holds" if worst <= 1 else "fails"
-    return Outcome(verdict, "symbolic", worst, 1.0, f"largest residual in real training: {', '.join(parts)}")
+
+    def run() -> Seen:
+        found = {name: setting.measure.interpolation_residual(setting, name) for name in optimizers}
+        worst = max(residual / tolerance for residual, tolerance in found.values())
+        parts = (f"{name} {residual:.1e} (rounding allows {t:.1e})" for name, (residual, t) in found.items())
+        return worst <= 1, worst, f"largest residual in real training: {', '.join(parts)}"
+
+    return proved_outcome("symbolic", 1.0, run)
 
 
 INTERPOLATION = Theorem(
@@ -46,14 +45,19 @@ INTERPOLATION = Theorem(
 # -- unseen targets --
 def unseen_outcome(setting: Setting, *, share: float = 1.0) -> Outcome:
     """The largest probability of an unseen target over the run, against `share`/M (a false twin below 1)."""
-    size, bound = setting.task.vocabulary_size, share / setting.task.vocabulary_size
-    try:
-        run = setting.measure.one_layer(setting, planned_visits(setting))
-    except NotMeasured as reason:
-        return Outcome("holds", "symbolic", bound=bound, detail=f"not measured: {reason}")
-    verdict: Verdict = "holds" if run.unseen <= bound + ROUNDING else "fails"
-    detail = f"{run.visits} visits of every pair at step {setting.rate():g}, M = {size}"
-    return Outcome(verdict, "symbolic", run.unseen, bound, detail)
+    size = setting.task.vocabulary_size
+    bound = share / size
+
+    def run() -> Seen:
+        seen = setting.measure.one_layer(setting, planned_visits(setting))
+        detail = (
+            f"{seen.visits} visits of every pair at step {setting.rate():g}, M = {size}; rounding allows "
+            f"{seen.rounding:.1g}"
+        )
+        # a probability moves by no more than the logits do
+        return seen.unseen <= bound + seen.rounding, seen.unseen, detail
+
+    return proved_outcome("symbolic", bound, run)
 
 
 UNSEEN_BOUND = Theorem(
@@ -80,14 +84,17 @@ def check_step(setting: Setting) -> Finding:
 
 
 def order_outcome(setting: Setting) -> Outcome:
-    """Seen less unseen logits of a row, the smallest over the run, against zero."""
-    try:
-        run = setting.measure.one_layer(setting, planned_visits(setting))
-    except NotMeasured as reason:
-        return Outcome("holds", "certified", bound=0.0, detail=f"not measured: {reason}")
-    verdict: Verdict = "holds" if run.lowest >= -ROUNDING else "fails"
-    detail = "smallest difference between a seen and an unseen logit of one row, over the epochs looked at"
-    return Outcome(verdict, "certified", -run.lowest, ROUNDING, detail)
+    """How far an unseen logit lies above a seen one of its row, at most over the run, against zero."""
+
+    def run() -> Seen:
+        seen = setting.measure.one_layer(setting, planned_visits(setting))
+        detail = (
+            "largest difference between an unseen and a seen logit of one row, over the epochs looked at; rounding "
+            f"allows {seen.rounding:.1g}"
+        )
+        return seen.lowest >= -seen.rounding, -seen.lowest, detail
+
+    return proved_outcome("certified", 0.0, run)
 
 
 def order_certificate(setting: Setting) -> Certificate:
@@ -134,15 +141,17 @@ UNSEEN_ORDER = Theorem(
 # -- sandwich --
 def sandwich_outcome(setting: Setting, *, share: float = 1.0) -> Outcome:
     """(h_k - h(eta k)) M / eta within [0, `share`] for every row (a false twin below 1)."""
-    try:
-        run = setting.measure.one_layer(setting, planned_visits(setting))
-    except NotMeasured as reason:
-        return Outcome("holds", "symbolic", bound=share, detail=f"not measured: {reason}")
-    low, high = run.gap
-    inside = low >= -ROUNDING and high <= share + ROUNDING
-    verdict: Verdict = "holds" if inside else "fails"
-    detail = f"(h_k - h(eta k)) M/eta from {low:.6g} to {high:.6g} after {run.visits} visits; allowed 0 to {share:g}"
-    return Outcome(verdict, "symbolic", high, share, detail)
+
+    def run() -> Seen:
+        seen = setting.measure.one_layer(setting, planned_visits(setting))
+        (low, high), slack = seen.gap, seen.gap_rounding
+        detail = (
+            f"(h_k - h(eta k)) M/eta from {low:.6g} to {high:.6g} after {seen.visits} visits; allowed 0 to {share:g}, "
+            f"and {slack:.1g} for rounding"
+        )
+        return low >= -slack and high <= share + slack, high, detail
+
+    return proved_outcome("symbolic", share, run)
 
 
 SANDWICH = Theorem(

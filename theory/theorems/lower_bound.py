@@ -1,7 +1,7 @@
 """Theorem 2 of arXiv 2405.04669: when the training loss has fallen to c, the reversal loss is still at least C.
 
 It follows from Theorem 1 with eps <= log(L_rev(0)/C) / (log(L(0)/c) + j), where j is how far one epoch may carry log L
-past log c (0 along the flow).
+past log c (0 along the flow). Under SGD tau is the first end of an epoch with L <= c.
 """
 
 import math
@@ -16,7 +16,6 @@ from theory.exponent import loss_of
 from theory.setting import NotMeasured, Setting
 from theory.theorem import Assumption, Conclusion, Finding, Outcome, Theorem
 from theory.theorems import lemmas
-from theory.theorems.assumptions import equal_shares, held_out, single_target
 from theory.theorems.remains import what_remains
 from theory.theorems.separation import (
     certified_dimension,
@@ -27,6 +26,7 @@ from theory.theorems.separation import (
     proof_links,
     schedule_of,
     separation_certificate,
+    shaping,
 )
 
 PAPER = "arXiv 2405.04669, Theorem 2"
@@ -39,7 +39,10 @@ def floor_of(setting: Setting) -> float:
 
 @dataclass(frozen=True)
 class FloorKept:
-    """The exponent that Theorem 2 allows, from the losses at the start: `target` c, `floor` C; 0 if C >= L_rev(0)."""
+    """The exponent that Theorem 2 allows, from the losses at the start: `target` c, `floor` C.
+
+    Minus infinity where the reversal loss may start below C, infinity where else the loss starts at or below c.
+    """
 
     target: float
     floor: float
@@ -48,13 +51,15 @@ class FloorKept:
 
     def __call__(self, bounds: CoherenceBounds) -> float:
         reverse = min((query.loss for query in bounds.queries), key=lambda ball: float(ball.lower()))
+        if not bool(reverse >= arb(self.floor)):
+            return -math.inf  # even a reversal loss that never falls may be too low
         reach = (loss_of(bounds.log_odds[0]) / arb(self.target)).log()
+        if bool(reach <= 0):
+            return math.inf  # tau = 0
         if self.kind != "flow":
             amount = Schedule.descent(self.kind, self.learning_rate, bounds.contexts).amount
             # no log-odds rises by more in an epoch, and log L falls by no more than log-odds rise
             reach = reach + amount * (2 + 4 * bounds.coherence) * (1 + bounds.coherence + bounds.row_sum)
-        if not bool(reach > 0):
-            return math.inf  # the loss starts at or below its target
         allowed = (reverse / arb(self.floor)).log() / reach
         return max(float(allowed.lower()), 0.0)
 
@@ -83,11 +88,11 @@ def check_target(setting: Setting) -> Finding:
 def floor_outcome(setting: Setting, kind: ScheduleKind) -> Outcome:
     """The smallest reversal loss over the draws where the training loss first reaches c, against C."""
     floor = floor_of(setting)
-    certified = certified_dimension(setting, kind, floor_kept(setting, kind))
-    dimension = dimension_of(setting, certified)
+    allowed = floor_kept(setting, kind)
+    dimension = dimension_of(setting, certified_dimension(setting, kind, allowed))
     if dimension is None:
         return Outcome("undecided", "certified", bound=floor, detail="no dimension is certified; give one")
-    certain = is_certain(setting, kind, floor_kept(setting, kind))
+    certain = is_certain(setting, kind, allowed)
     try:
         drawn = setting.measure.separation(setting, dimension, schedule_of(setting, kind))
     except NotMeasured as reason:
@@ -96,7 +101,7 @@ def floor_outcome(setting: Setting, kind: ScheduleKind) -> Outcome:
     reached = drawn.reversal_loss[np.isfinite(drawn.reversal_loss)]
     failures = int((reached < floor).sum())
     what = f"L_rev >= {floor:.6g} where L first is {setting.loss_target:g}"
-    verdict, evidence, detail = judged(setting, drawn, failures, len(reached), certified.allowed, certain, what)
+    verdict, evidence, detail = judged(setting, drawn, allowed, failures, len(reached), certain, what)
     if len(reached) < len(drawn.reversal_loss):
         detail += f"; only {len(reached)} of {len(drawn.reversal_loss)} runs get there (see --steps)"
     measured = float(reached.min()) if len(reached) else None
@@ -113,9 +118,7 @@ def lower_bound_theorem(id: str, title: str, reference: str, kind: ScheduleKind)
         r"\ge 1 - \delta",
         task="reversal",
         assumptions=(
-            single_target,
-            equal_shares,
-            held_out,
+            *shaping(kind),
             Assumption("reversal-floor", r"C \le \log(m/2)", check_floor),
             Assumption("loss-target", r"0 < c < \log m", check_target),
             *dimension_assumptions(kind, lambda setting: floor_kept(setting, kind)),
@@ -135,5 +138,11 @@ LOWER_BOUND = (
         "Lower bound of the reversal loss under gradient descent with a stated step size",
         f"{PAPER}; finite steps: this project",
         "gd",
+    ),
+    lower_bound_theorem(
+        "theorem-2-sgd",
+        "Lower bound of the reversal loss under SGD, epochs reshuffled, at the first end of an epoch with L <= c",
+        f"{PAPER}; finite steps: this project",
+        "reshuffled",
     ),
 )

@@ -8,19 +8,18 @@ import math
 from fractions import Fraction
 
 from theory.claim import Verdict
-from theory.setting import NotMeasured, Setting
+from theory.setting import Setting
 from theory.sgd_row import derive_recursion, derive_sandwich
 from theory.step_bounds import largest_step
 from theory.theorem import Assumption, Certificate, Conclusion, Finding, Link, Outcome, TaskKind, Theorem
 from theory.theorems.assumptions import equal_shares, exact, held_out, single_target
+from theory.theorems.outcome import Seen, proved_outcome
 from theory.theorems.remains import what_remains
 from theory.transformer import derive_y_gradient, derive_z_stays_zero
 from theory.unseen_target import derive_unseen_target
 from theory.visit_bounds import STEPS, VisitBounds, probability_after, visits_until
 from theory.visits import derive_visits
 
-# Probabilities are softmaxes of sums of a few thousand roundings of logits below 100.
-ROUNDING = 1e-9
 SOME = 30  # visits, where none are certified
 
 
@@ -69,18 +68,19 @@ def one_layer_outcome(setting: Setting, *, visits: int | None = None, share: flo
         return Outcome("undecided", "certified", detail="no visits are certified for this step size")
     size, least = setting.task.vocabulary_size, float(promised(setting))
     visits = planned_visits(setting) if visits is None else visits
-    try:
-        run = setting.measure.one_layer(setting, visits)
-    except NotMeasured as reason:
-        detail = f"proved for {visits} visits of every pair; not measured: {reason}"
-        return Outcome("holds", "certified", bound=least, detail=detail)
-    learnt, unseen = run.trained >= least - ROUNDING, run.unseen <= share / size + ROUNDING
-    verdict: Verdict = "holds" if learnt and unseen else "fails"
-    detail = (
-        f"after {visits} visits of every pair trained p >= {run.trained:.6g} (promised: {least:.6g}); pairs never "
-        f"trained p <= {run.unseen:.6g} (allowed: {share / size:.6g}, 1/M = {1 / size:.6g})"
-    )
-    return Outcome(verdict, "certified", run.trained, least, detail)
+
+    def run() -> Seen:
+        seen = setting.measure.one_layer(setting, visits)
+        # a probability moves by no more than the logits do
+        kept = seen.trained >= least - seen.rounding and seen.unseen <= share / size + seen.rounding
+        detail = (
+            f"after {visits} visits of every pair trained p >= {seen.trained:.6g} (promised: {least:.6g}); pairs never "
+            f"trained p <= {seen.unseen:.6g} (allowed: {share / size:.6g}, 1/M = {1 / size:.6g}); rounding allows "
+            f"{seen.rounding:.1g}"
+        )
+        return kept, seen.trained, detail
+
+    return proved_outcome("certified", least, run)
 
 
 def one_layer_certificate(setting: Setting) -> Certificate:

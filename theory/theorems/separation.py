@@ -20,7 +20,7 @@ from theory.setting import NotMeasured, Separation, Setting
 from theory.tails import Allowed, CertifiedDimension, TaskShape, a_priori_bounds, smallest_dimension
 from theory.theorem import Assumption, Certificate, Conclusion, Finding, Link, Outcome, TaskKind, Theorem
 from theory.theorems import lemmas
-from theory.theorems.assumptions import equal_shares, held_out, single_target
+from theory.theorems.assumptions import equal_shares, held_out, one_answer, single_target
 from theory.theorems.remains import what_remains
 
 PAPER = "arXiv 2405.04669, Theorem 1"
@@ -87,9 +87,10 @@ def start_finding(setting: Setting, certified: CertifiedDimension) -> Finding:
     missing = "; ".join(
         f"{c.name}: found {c.found:.3g}, at most {c.required:.3g} allowed" for c in certified.exponent.failed
     )
+    below = "no exponent is small enough, for the reversal loss may start below C"
+    asked = below if certified.allowed < 0 else f"{certified.allowed:.3g} is asked for"
     detail = missing or (
-        f"at d = 1e30 the exponent is certified to be at most {certified.exponent.epsilon:.3g}, but "
-        f"{certified.allowed:.3g} is asked for"
+        f"at d = 1e30 the exponent is certified to be at most {certified.exponent.epsilon:.3g}, but {asked}"
     )
     return Finding("undecided", required, found, evidence="certified", detail=detail)
 
@@ -110,16 +111,17 @@ def dimension_finding(setting: Setting, certified: CertifiedDimension) -> Findin
 
 # -- conclusion ----------------------------------------------------------------------------------------------------
 def judged(
-    setting: Setting, drawn: Separation, failures: int, tested: int, allowed: float, certain: bool, what: str
+    setting: Setting, drawn: Separation, allowed: Allowed, failures: int, tested: int, certain: bool, what: str
 ) -> tuple[Verdict, Evidence, str]:
     """The verdict on a statement that holds with probability at least 1 - delta over draws.
 
-    `failures` among `tested` runs violate it. `certain`: certified before anything is drawn. Else by exact binomial
-    intervals: draws certified often enough are `holds` (sampled), violations too often are `fails`, anything between is
-    `undecided`.
+    `allowed` is what the exponent of a draw may be, by its own bounds; `failures` among `tested` runs violate it.
+    `certain`: certified before anything is drawn. Else by exact binomial intervals: draws certified often enough are
+    `holds` (sampled), violations too often are `fails`, anything between is `undecided`.
     """
     draws, alarm = len(drawn.certified), setting.measure.false_alarm
-    uncertified = int((drawn.certified > allowed).sum())
+    pairs = zip(drawn.certified, drawn.bounds, strict=True)
+    uncertified = sum(not exponent <= allowed(bounds) for exponent, bounds in pairs)
     _, uncertain = setting.measure.failure_interval(uncertified, draws)
     detail, low = f"{what}: no run shows", 0.0
     if tested:
@@ -148,11 +150,11 @@ def exponent_outcome(setting: Setting, kind: ScheduleKind, *, swapped: bool = Fa
 
     `swapped` judges the opposite inequality, a false twin: that the reversal loss falls at least as fast.
     """
-    certified = certified_dimension(setting, kind, AtMost(setting.epsilon))
-    dimension = dimension_of(setting, certified)
+    allowed = AtMost(setting.epsilon)
+    dimension = dimension_of(setting, certified_dimension(setting, kind, allowed))
     if dimension is None:
         return Outcome("undecided", "certified", bound=setting.epsilon, detail="no dimension is certified; give one")
-    certain = is_certain(setting, kind, AtMost(setting.epsilon))
+    certain = is_certain(setting, kind, allowed)
     try:
         drawn = setting.measure.separation(setting, dimension, schedule_of(setting, kind))
     except NotMeasured as reason:
@@ -162,7 +164,7 @@ def exponent_outcome(setting: Setting, kind: ScheduleKind, *, swapped: bool = Fa
     failures = int((~above if swapped else above).sum())
     what = "exponent at least eps" if swapped else "exponent at most eps"
     verdict, evidence, detail = judged(
-        setting, drawn, failures, len(drawn.measured), setting.epsilon, certain and not swapped, what
+        setting, drawn, allowed, failures, len(drawn.measured), certain and not swapped, what
     )
     measured = _finite(float(drawn.measured.max()))
     return Outcome(verdict, evidence, measured, setting.epsilon, f"{detail}; {_summary(drawn)}")
@@ -257,7 +259,7 @@ def separation_theorem(
         reference=reference,
         statement=statement,
         task=task,
-        assumptions=(single_target, equal_shares, held_out, *dimension_assumptions(kind, at_most)),
+        assumptions=(*shaping(kind), *dimension_assumptions(kind, at_most)),
         conclusion=Conclusion(
             r"\max_{t > 0} \frac{-\log(L_{\text{rev}}(t)/L_{\text{rev}}(0))}{\log(L(0)/L(t))} \le \epsilon",
             lambda setting: exponent_outcome(setting, kind),
@@ -276,10 +278,8 @@ def dimension_assumptions(kind: ScheduleKind, allowed: Callable[[Setting], Allow
         finding: Callable[[Setting, CertifiedDimension], Finding],
     ) -> Callable[[Setting], Finding]:
         def check(setting: Setting) -> Finding:
-            if not _shaped(setting):
-                return Finding(
-                    "not applicable", "", "", detail="constants are for single-target rows of equal share with queries"
-                )
+            if any(assumption.check(setting).verdict != "holds" for assumption in shaping(kind)):
+                return Finding("not applicable", "", "", detail="constants exist only where the assumptions above hold")
             return finding(setting, certified_dimension(setting, kind, allowed(setting)))
 
         return check
@@ -290,9 +290,9 @@ def dimension_assumptions(kind: ScheduleKind, allowed: Callable[[Setting], Allow
     )
 
 
-def _shaped(setting: Setting) -> bool:
-    shaping = (single_target, equal_shares, held_out)
-    return all(assumption.check(setting).verdict == "holds" for assumption in shaping)
+def shaping(kind: ScheduleKind) -> tuple[Assumption, ...]:
+    """What the task must be like for constants to exist; steps of a finite size ask for one answer a query too."""
+    return (single_target, equal_shares, held_out, *(() if kind == "flow" else (one_answer,)))
 
 
 STATEMENT = (
