@@ -13,6 +13,7 @@ from validation.commands.check import check
 from validation.commands.derive import derive
 from validation.commands.report import report
 from validation.commands.shared import BAD_INPUT, INTERRUPTED, OUR_ERROR, complain
+from validation.commands.train import train
 from validation.commands.verify import verify
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -29,7 +30,7 @@ def show_version() -> None:
     typer.echo(theory.__version__)
 
 
-for command in (verify, check, report, derive):
+for command in (verify, check, report, derive, train):
     app.command()(command)
 
 

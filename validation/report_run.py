@@ -18,6 +18,7 @@ from validation.background import Report, background
 from validation.check import check
 from validation.check_settings import CheckSettings
 from validation.cost import Cost, check_cost, cost
+from validation.experiments.result import RunResult
 from validation.measurements import Measurements
 from validation.report.build import build
 from validation.report.data import ReportData
@@ -115,8 +116,9 @@ def run_report(
     tell: Report,
     announce: Callable[[str], None],
     limit_bytes: float | None = None,
+    runs: tuple[RunResult, ...] = (),
 ) -> ReportData:
-    """Verify, check and measure. `announce` gets one line before work of more than LONG seconds."""
+    """Verify, check and measure; `runs` are included as they are. `announce` gets one line before long work (LONG)."""
     start = monotonic()
     planned = plan(settings, limit_bytes)
     if planned.expected.seconds > LONG:
@@ -134,7 +136,7 @@ def run_report(
         measured = measure(planned.task, planned.check, lambda done: pictures("measuring for pictures", done))
         verification = beside.result(lambda stage, done: tell(stage, WRITING * (1 + done) / 2))
     verification = replace(verification, notes=(*verification.notes, *planned.notes))
-    return ReportData(verification, checked, command, monotonic() - start, measured)
+    return ReportData(verification, checked, command, monotonic() - start, measured, runs)
 
 
 def _verify(settings: VerifySettings, limit_bytes: float | None, report: Report) -> Verification:

@@ -52,6 +52,12 @@ def report(
             "--format", help=f"Some of {','.join(FORMATS)} [default: all; pdf where possible].", metavar="LIST"
         ),
     ] = None,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Include a finished run of reversal train; may be given again.", metavar="DIR", show_default=False
+        ),
+    ] = None,
     **options: Any,
 ) -> None:
     """Write what verify and check find as a document: a page, LaTeX, PDF, JSON, Markdown, pictures with their numbers.
@@ -66,6 +72,8 @@ def report(
       reversal report examples/elements.csv -o elements-report --seeds 5
 
       reversal report facts.csv -o facts-report --format html,pdf --epsilon 0.05
+
+      reversal report -o report --runs untied-run --runs tied-run
     """
     limit_memory, from_file = options.pop("limit_memory"), options.pop("from_file")
     given = {name: value for name, value in options.items() if value is not None}
@@ -82,6 +90,7 @@ def report(
         os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 2) // 2, 1)))
         from theory.theorems import THEOREMS
         from validation.check import chosen_theorems
+        from validation.experiments.result import read_run
         from validation.report_run import run_report, write
         from validation.user_theorem import load_theorems
 
@@ -89,9 +98,10 @@ def report(
         file = settings.check.theorem_file
         own = () if file is None else load_theorems(file, taken)
         theorems = chosen_theorems(settings.check, THEOREMS, own)
+        finished = tuple(map(read_run, runs or ()))
         command = shlex.join(["reversal", *sys.argv[1:]])
         with progress_display() as (announce, tell):
-            data = run_report(settings, theorems, command, tell, announce, limit)
+            data = run_report(settings, theorems, command, tell, announce, limit, finished)
             notes = write(data, output, settings.formats, tell)
         lines = [f"{data.task.name}: {data.verdict}", *notes, f"the report is in {output}"]
         print_out("\n".join(lines) + "\n")

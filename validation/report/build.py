@@ -24,6 +24,7 @@ from validation.report.document import (
 )
 from validation.report.evidence import evidence_section, summary_figure
 from validation.report.queries import queries_section
+from validation.report.runs import runs_section
 from validation.report.setting import setting_section
 from validation.report.theorems import theorems_section
 from validation.result import provenance
@@ -38,6 +39,8 @@ def build(data: ReportData) -> Document:
         sections.append(theorems_section(data.check))
     if data.verification is not None or data.measurements is not None:
         sections.append(evidence_section(data))
+    if data.runs:
+        sections.append(runs_section(data.runs))
     if data.verification is not None:
         sections.append(queries_section(data.verification))
     sections.append(_reproduction(data))
@@ -78,6 +81,9 @@ def _asked(data: ReportData) -> Prose:
     if data.check is not None:
         count = len(data.check.theorems)
         said.append(f"{count} theorem{'s were' if count > 1 else ' was'} checked with assumptions and proof")
+    if data.runs:
+        count = len(data.runs)
+        said.append(f"{count} finished run{'s' * (count > 1)} of multi-layer transformers included")
     named = ", ".join(f"{task.name} ({kind})" if task.name != kind else kind for kind, task in data.tasks.items())
     many = "s" if len(data.tasks) > 1 else ""
     return (f"{'; '.join(said)}. Task{many}: {named}. Everything that applies together: ", Badge(data.verdict), ".")

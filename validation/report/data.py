@@ -6,6 +6,7 @@ from typing import Any
 from theory.claim import Verdict, joint_verdict
 from theory.task import Task
 from validation.check import CheckResult
+from validation.experiments.result import RunResult
 from validation.report.measure import ReportMeasurements
 from validation.result import Verification, finite_json, provenance
 
@@ -24,6 +25,7 @@ class ReportData:
     command: str
     seconds: float | None = None
     measurements: ReportMeasurements | None = None
+    runs: tuple[RunResult, ...] = ()
 
     def __post_init__(self) -> None:
         if self.verification is None and self.check is None:
@@ -53,8 +55,9 @@ class ReportData:
 
     @property
     def verdict(self) -> Verdict:
-        """`holds` where everything that applies holds."""
-        return joint_verdict([part.verdict for part in (self.verification, self.check) if part is not None])
+        """`holds` where everything that applies holds, runs included."""
+        parts = (self.verification, self.check, *self.runs)
+        return joint_verdict([part.verdict for part in parts if part is not None])
 
     @property
     def seed(self) -> int:
@@ -79,4 +82,5 @@ class ReportData:
             "verify": verify,
             "check": check,
             "measurements": measured,
+            "runs": [result.as_dict() for result in self.runs],
         }

@@ -63,7 +63,7 @@ def page(height: float = HEIGHT) -> Iterator[tuple[Drawing, Palette]]:
         yield Drawing(figsize=(WIDTH, height), layout="constrained", facecolor=palette.page), palette
 
 
-def _legend_below(drawing: Drawing, axes: Axes, columns: int = 2) -> None:
+def legend_below(drawing: Drawing, axes: Axes, columns: int = 2) -> None:
     """A legend where it hides nothing."""
     handles, labels = axes.get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside lower center", ncols=columns)
@@ -145,7 +145,7 @@ def losses(curves: Sequence[Curve], level: float) -> Drawing:
             fontsize=9,
         )
         _decades(axes, "x", "y")
-        _legend_below(drawing, axes)
+        legend_below(drawing, axes)
         return drawing
 
 
@@ -190,7 +190,7 @@ def scatter(weights: Directions) -> Drawing:
         axes.axhline(0.0, color=palette.faint, linewidth=0.9, zorder=1)
         axes.margins(0.08)
         axes.set(xlabel="weight of the trained pair", ylabel="weight of its reversal or chain")
-        _legend_below(drawing, axes)
+        legend_below(drawing, axes)
         return drawing
 
 
@@ -237,7 +237,7 @@ def orders(found: Sequence[tuple[str, np.ndarray, np.ndarray, float, float]]) ->
         axes.set_xticks(np.asarray(found[0][1]), labels=[f"{step:g}" for step in found[0][1]])
         axes.set_xticks([], minor=True)
         axes.set(xlabel="step size", ylabel="distance of training to the flow")
-        _legend_below(drawing, axes, 1)
+        legend_below(drawing, axes, 1)
         return drawing
 
 
@@ -262,7 +262,7 @@ def residuals(names: Sequence[str], values: np.ndarray, tolerances: np.ndarray) 
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         _decades(axes, "x")
-        _legend_below(drawing, axes, 3)
+        legend_below(drawing, axes, 3)
         return drawing
 
 
@@ -302,5 +302,5 @@ def exponents(found: Exponents) -> Drawing:
             axes.plot(dimension, np.nanmedian(values, axis=1), color=color, label=label, **{"linewidth": 1.5, **style})
         _decades(axes, "x", "y")
         axes.set(xlabel="embedding dimension d", ylabel="exponent ε of Theorem 1")
-        _legend_below(drawing, axes)
+        legend_below(drawing, axes)
         return drawing

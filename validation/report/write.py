@@ -35,7 +35,7 @@ def write_report(document: Document, data: dict[str, Any], folder: Path, formats
         printing = stack.enter_context(pdf.workshop(_sources(texts))) if "pdf" in formats else None
         (draft / "figures").mkdir()
         for figure in document.figures():
-            _write_figure(figure, draft / "figures")
+            write_figure(figure, draft / "figures")
         for suffix, name in TEXTS.items():
             if suffix in formats:
                 _write_text(draft / name, texts[name])
@@ -70,7 +70,7 @@ def _names(document: Document, suffix: str) -> dict[str, str]:
     return {figure.id: f"figures/{figure.id}.{suffix}" for figure in document.figures()}
 
 
-def _write_figure(figure: Figure, folder: Path) -> None:
+def write_figure(figure: Figure, folder: Path) -> None:
     """One figure as a light picture in three formats, and its numbers."""
     drawing = figure.drawing
     _write_text(folder / f"{figure.id}.svg", svg_file(drawing))

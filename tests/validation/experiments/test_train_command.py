@@ -1,0 +1,211 @@
+"""`reversal train` as a person meets it: every task, files and folders, interruption and continuation, nonsense."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+from safetensors.numpy import load_file
+
+from validation.cli import main
+from validation.experiments.checkpoint import unfinished
+from validation.experiments.result import RunError, read_run
+from validation.experiments.settings import TrainSettings
+
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
+SCHEMA = json.loads((ROOT / "docs" / "schemas" / "train.schema.json").read_text(encoding="utf-8"))
+SMOKE = ["--preset", "smoke", "--seeds", "1", "--epochs", "2"]
+Train = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def train(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Train:
+    """Run `reversal train ARGUMENTS` in this process: (exit code, standard output, standard error)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["reversal", "train", *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, err = capsys.readouterr()
+        return int(left.value.code or 0), out, err
+
+    return run
+
+
+VARIANTS = {
+    "reversal": [],
+    "no control": ["--no-control"],
+    "two tokens": ["--entity-tokens", "2"],
+    "three tokens": ["--entity-tokens", "3", "--vocabulary", "800"],
+    "no positions": ["--positions", "none"],
+    "rotary": ["--positions", "rotary"],
+    "tied": ["--tied"],
+    "frozen": ["--frozen-embeddings"],
+    "sequence loss": ["--loss", "sequence"],
+    "dropout": ["--dropout", "0.1"],
+    "sgd": ["--optimizer", "sgd", "--learning-rate", "0.1"],
+    "chain": ["--task", "chain-of-thought"],
+    "chain of two tokens": ["--task", "chain-of-thought", "--entity-tokens", "2"],
+    "in context": ["--task", "in-context"],
+    "related": ["--task", "related"],
+    "facts": [str(ROOT / "examples" / "elements.csv")],
+    "facts with conflicts": [str(ROOT / "examples" / "capitals.csv")],
+    "chains of facts": [str(ROOT / "examples" / "chains.csv"), "--task", "chain-of-thought"],
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_runs_and_says_what_it_is(variant: str, train: Train) -> None:
+    """Two epochs of each task and option: JSON by the schema, a loss at each evaluation, and no claim of a curse."""
+    code, out, err = train(*SMOKE, *VARIANTS[variant], "--json")
+    assert (code, err) == (1, "")  # two epochs learn nothing, which is said
+    found = json.loads(out)
+    jsonschema.validate(found, SCHEMA)
+    controlled = found["settings"]["task"] == "reversal" and variant != "no control"
+    assert [c["name"] for c in found["conditions"]] == (["plain", "control"] if controlled else ["plain"])
+    for condition in found["conditions"]:
+        assert condition["epoch"] == [0, 1, 2]
+        assert all(0 < nll < 60 for seeds in condition["test_nll"] for nll in seeds)
+    assert {c["verdict"] for c in found["claims"]} == {"fails", "not applicable"}
+
+
+def test_a_run_that_learns_ends_with_its_claims(train: Train) -> None:
+    """Eight-token reversal, 300 epochs: trained answers are learnt, the held-out one is not, and the exit code is 0."""
+    code, out, _ = train(
+        "--preset", "smoke", "--vocabulary", "20", "--epochs", "300", "--learning-rate", "0.01", "--json"
+    )
+    found = json.loads(out)
+    assert [c["verdict"] for c in found["claims"]] == ["holds"] * 6, found["claims"]
+    assert code == 0
+
+
+def test_a_finished_run_is_a_folder(train: Train, tmp_path: Path) -> None:
+    """JSON, TOML that makes the same run, CSV tables, weights and figures; no draft and no checkpoint is left."""
+    folder = tmp_path / "run"
+    code, out, err = train(*SMOKE, "-o", str(folder))
+    assert (code, err) == (1, "")
+    assert "not applicable" in out
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    names = {p.name for p in folder.iterdir()}
+    weights = {"weights-plain.safetensors", "weights-control.safetensors"}
+    assert names == {"train.json", "settings.toml", "claims.csv", "history.csv", "figures", *weights}
+    result = read_run(folder)
+    jsonschema.validate(json.loads((folder / "train.json").read_text(encoding="utf-8")), SCHEMA)
+    with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 3  # conditions x evaluations of one seed
+    assert float(rows[-1]["test_nll"]) == result.conditions[1].test_nll[-1][0]
+    stored = load_file(folder / "weights-plain.safetensors")
+    assert sum(array.size for array in stored.values()) == result.parameters
+    again = tmp_path / "again"
+    assert train("--config", str(folder / "settings.toml"), "-o", str(again))[0] == 1
+    assert read_run(again).conditions == result.conditions
+    assert tomllib.loads((again / "settings.toml").read_text(encoding="utf-8"))["epochs"] == 2
+
+
+def test_a_killed_run_continues_to_the_same_bytes(tmp_path: Path) -> None:
+    """Killed outright in the middle of training, a resumed run ends with bitwise the same measures and weights."""
+    settings = ["--preset", "smoke", "--epochs", "60", "--dropout", "0.1"]
+    program = (
+        "import sys, validation.experiments.run as run; run.CHECKPOINT_SECONDS = 0.0\n"
+        "from validation.cli import main; main()"
+    )
+
+    def command(*arguments: str) -> list[str]:
+        return [sys.executable, "-c", program, "train", *arguments]
+
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    subprocess.run(command(*settings, "-o", str(whole)), env=environment, capture_output=True, check=False)
+    state = unfinished(cut) / "state.json"
+    with subprocess.Popen(
+        command(*settings, "-o", str(cut)), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as running:
+        deadline = time.monotonic() + 60
+        while not state.exists() or json.loads(state.read_text(encoding="utf-8"))["epoch"] < 10:
+            assert running.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        running.send_signal(signal.SIGKILL)
+    assert not cut.exists()
+    refused = subprocess.run(command(*settings, "-o", str(cut)), env=environment, capture_output=True, check=False)
+    assert refused.returncode == 2
+    assert b"--resume" in refused.stderr
+    done = subprocess.run(
+        command("--resume", "-o", str(cut)), env=environment, capture_output=True, check=False, text=True
+    )
+    assert done.returncode == 1, done.stderr
+    assert not state.parent.exists()
+    assert read_run(cut).conditions == read_run(whole).conditions
+    for name in ("weights-plain.safetensors", "weights-control.safetensors"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()
+
+
+BAD = {
+    "width": (["--heads", "5"], "--heads 5 does not divide --width 16"),
+    "range": (["--epochs", "0"], "--epochs 0"),
+    "task": (["--task", "reverse"], "--task reverse"),
+    "preset": (["--preset", "desktop"], "--preset desktop: expected one of laptop, paper, smoke"),
+    "config": (["--config", "nowhere.toml"], "nowhere.toml"),
+    "facts": (["nowhere.csv"], "nowhere.csv"),
+    "control of a chain": (["--task", "chain-of-thought", "--control"], "every C is the answer"),
+    "memory": (["--limit-memory", "1KiB"], "--limit-memory"),
+    "used folder": (["-o", "."], "exists and is not an empty folder"),
+    "nothing to resume": (["--resume", "-o", "new"], "no effect"),
+    "diverged": (["--optimizer", "sgd", "--learning-rate", "1000", "--epochs", "40"], "lower --learning-rate"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_message(
+    case: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 2, a message that names what came, no traceback, nothing on standard output, nothing written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").write_text("")
+    arguments, named = BAD[case]
+    given = arguments if "--preset" in arguments else ["--preset", "smoke", *arguments]
+    code, out, err = train(*given)
+    assert (code, out) == (2, "")
+    assert named in err
+    assert "Traceback" not in err
+    assert [p.name for p in tmp_path.iterdir()] == ["here"]
+
+
+def test_there_must_be_something_to_resume(train: Train, tmp_path: Path) -> None:
+    """--resume without an unfinished run says so, and names the folder where it looked."""
+    code, _, err = train("--resume", "-o", str(tmp_path / "new"))
+    assert code == 2
+    assert "new.unfinished" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("{", "no JSON"), ('{"format": "other"}', "expected the format"), ('{"format": "reversal-train/1"}', "not the")],
+)
+def test_a_folder_that_holds_no_run_is_refused(text: str, named: str, tmp_path: Path) -> None:
+    """Reading a run back says what is wrong with the file."""
+    with pytest.raises(RunError, match="no finished run"):
+        read_run(tmp_path)
+    (tmp_path / "train.json").write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match=named):
+        read_run(tmp_path)
+
+
+def test_help_names_every_option_and_an_example(train: Train) -> None:
+    """--help shows each setting once."""
+    code, out, _ = train("--help")
+    assert code == 0
+    for name in set(TrainSettings.model_fields) - {"facts"}:
+        assert f"--{name.replace('_', '-')}" in out, name
+    assert "[facts]" in out
+    assert "reversal train --preset paper" in out

@@ -1,0 +1,156 @@
+"""`reversal train`: multi-layer transformers on the paper's tasks or on facts."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from validation.commands.shared import friendly_errors, memory_size, print_out, progress_display, setting
+from validation.experiments.settings import PRESETS, TrainSettings
+from validation.settings import SettingsError
+
+
+def _option(name: str, text: str, kind: str = "") -> Any:
+    return setting(name, text, kind, TrainSettings)
+
+
+def train(
+    facts: Annotated[
+        Path | None,
+        typer.Argument(
+            help="CSV, TSV or JSON lines: subject, relation, object[, direction, weight]. Without it a built-in task.",
+            show_default=False,
+        ),
+    ] = None,
+    task: Annotated[str | None, _option("task", "reversal | chain-of-thought | in-context | related")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help=f"{' | '.join(PRESETS)} [default: laptop].", metavar="NAME")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings from a TOML file; options stand above it.", metavar="FILE.toml")
+    ] = None,
+    vocabulary: Annotated[
+        str | None, _option("vocabulary", "Tokens that are no relation [default: 800; in-context 400].", "N")
+    ] = None,
+    entity_tokens: Annotated[str | None, _option("entity_tokens", "Tokens of an entity, 1 to 3.", "N")] = None,
+    control: Annotated[
+        bool | None,
+        typer.Option(
+            "--control/--no-control",
+            help="Reversal: also train with every held-out answer an answer of another sentence [default: yes].",
+            show_default=False,
+        ),
+    ] = None,
+    layers: Annotated[str | None, _option("layers", "Layers.", "N")] = None,
+    heads: Annotated[str | None, _option("heads", "Heads of attention.", "N")] = None,
+    width: Annotated[str | None, _option("width", "Width of the stream.", "N")] = None,
+    positions: Annotated[str | None, _option("positions", "none | absolute | rotary")] = None,
+    tied: Annotated[
+        bool | None,
+        typer.Option("--tied/--untied", help="Head and embedding are one table [default: untied].", show_default=False),
+    ] = None,
+    frozen_embeddings: Annotated[
+        bool | None,
+        typer.Option(
+            "--frozen-embeddings/--trained-embeddings",
+            help="Embedding and head stay as drawn [default: trained].",
+            show_default=False,
+        ),
+    ] = None,
+    dropout: Annotated[str | None, _option("dropout", "Dropout in training.", "X")] = None,
+    loss: Annotated[str | None, _option("loss", "answer | sequence")] = None,
+    optimizer: Annotated[str | None, _option("optimizer", "adamw | sgd")] = None,
+    learning_rate: Annotated[str | None, _option("learning_rate", "Step size.", "X")] = None,
+    weight_decay: Annotated[str | None, _option("weight_decay", "Of every parameter.", "X")] = None,
+    epochs: Annotated[str | None, _option("epochs", "Visits of every sentence.", "N")] = None,
+    batch: Annotated[str | None, _option("batch", "Sentences a step.", "N")] = None,
+    seeds: Annotated[str | None, _option("seeds", "How many seeds, side by side.", "N")] = None,
+    seed: Annotated[str | None, _option("seed", "The first seed.", "N")] = None,
+    device: Annotated[str | None, _option("device", "auto | cpu | cuda")] = None,
+    bf16: Annotated[
+        bool | None, typer.Option("--bf16/--float32", help="Half precision on a GPU.", show_default=False)
+    ] = None,
+    compile: Annotated[
+        bool | None, typer.Option("--compile/--no-compile", help="Compile the model first.", show_default=False)
+    ] = None,
+    limit_memory: Annotated[
+        str | None, typer.Option(help="Refuse above this, such as 4GiB [default: the machine's].", metavar="SIZE")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Also write everything into this new folder.", show_default=False),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the unfinished run of --output, with its settings.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """Train decoder-only transformers on one direction, ask the other, and judge what they learnt.
+
+    With --output a run writes checkpoints beside the folder (DIR.unfinished) and can be continued after any
+    interruption, on the CPU to exactly the same result.
+
+    Examples:
+
+      reversal train -o laptop-run
+
+      reversal train --task chain-of-thought --tied --seeds 3
+
+      reversal train examples/elements.csv --epochs 300 -o elements-run
+
+      reversal train --preset paper --device cuda --bf16 -o paper-run
+    """
+    given = {k: v for k, v in locals().items() if k in TrainSettings.model_fields and v is not None}
+    with friendly_errors():
+        limit = None if limit_memory is None else memory_size(limit_memory)
+        if resume:
+            settings, place = _unfinished(output, {**given, "preset": preset, "config": config})
+        else:
+            settings, place = TrainSettings.checked(preset, config, **given), None
+        # threads that wait sleep: on a busy machine ones that spin make training ten times slower
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        from validation.experiments.checkpoint import Checkpoint, CheckpointError, unfinished
+        from validation.experiments.present import run_text, write_folder
+        from validation.experiments.run import run
+        from validation.output_folder import check_folder
+
+        checkpoint = None
+        if output is not None:
+            check_folder(output)
+            place = unfinished(output)
+            if place.exists() and not resume:
+                raise CheckpointError(
+                    f"--output {output}: an unfinished run lies in {place}; continue it with --resume, or remove it"
+                )
+            checkpoint = Checkpoint(place)
+        with progress_display() as (announce, tell):
+            result, weights = run(settings, tell, announce, checkpoint, resume, limit)
+        if as_json:
+            print_out(json.dumps(result.as_dict(), ensure_ascii=False, allow_nan=False) + "\n")
+        else:
+            print_out(run_text(result, sys.stdout.isatty()))
+        if output is not None and place is not None:
+            write_folder(result, weights, output)
+            shutil.rmtree(place, ignore_errors=True)
+    raise typer.Exit(0 if result.verdict in ("holds", "not applicable") else 1)
+
+
+def _unfinished(output: Path | None, given: dict[str, Any]) -> tuple[TrainSettings, Path]:
+    """The settings of the unfinished run of `output`. Raises SettingsError or CheckpointError."""
+    others = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
+    if others:
+        raise SettingsError(
+            f"--resume takes its settings from the unfinished run, and {', '.join(others)} would have no effect; leave "
+            "it out"
+        )
+    if output is None:
+        raise SettingsError("--resume needs --output: the folder of the run that is to be continued")
+    from validation.experiments.checkpoint import Checkpoint, unfinished
+
+    place = unfinished(output)
+    state, _ = Checkpoint(place).read()
+    return TrainSettings(**state["settings"]), place

@@ -1,0 +1,1 @@
+"""Multi-layer transformers on the tasks of Section 5 and appendix E of arXiv 2405.04669."""

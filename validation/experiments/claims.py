@@ -1,0 +1,129 @@
+"""What is claimed of a run: trained answers are learnt; held-out ones are not, by a loss and by a count, or are.
+
+Losses are compared in every seed of the run, so those claims are about these runs and no others (`numerical`). The
+count of right answers is a test of the hypothesis that a held-out answer is right as often as a guess among the tokens
+of its sort, by the exact binomial quantile (`sampled`); a run makes at most two such tests.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import binom
+
+from theory.claim import Claim, Verdict
+from validation.experiments.corpus_of import CONTROL
+from validation.experiments.result import Condition
+from validation.experiments.settings import TrainTask
+
+REFERENCE = "arXiv 2405.04669, Section 5 and appendix E"
+LEARNT = 0.02  # nats above the floor: an answer of probability 0.98
+GENERALISED = 0.1  # nats: an answer of probability 0.9
+CURSED: tuple[TrainTask, ...] = ("reversal", "chain-of-thought")  # the other tasks say the answer, or a part of it
+FALSE_ALARM = 1e-6 / 2
+
+
+def claims_of(task: TrainTask, conditions: Sequence[Condition]) -> list[Claim]:
+    """The claims of each condition, in order."""
+    found: list[Claim] = []
+    for condition in conditions:
+        learnt = trained_learnt(condition)
+        found.append(learnt)
+        if task not in CURSED:
+            found.append(_where_learnt(learnt, held_out_learnt(condition)))
+            continue
+        # in the control an answer of the right sort is no surprise: only what is above a guess among them counts
+        level = condition.sort_chance if condition.name == CONTROL else condition.chance
+        found.append(_where_learnt(learnt, held_out_not_learnt(condition, level)))
+        found.append(_where_learnt(learnt, held_out_not_answered(condition)))
+    return found
+
+
+def _where_learnt(learnt: Claim, claim: Claim) -> Claim:
+    """The claim, which says nothing before training has come to its end."""
+    if learnt.verdict == "holds":
+        return claim
+    return Claim(
+        claim.id,
+        claim.title,
+        claim.statement,
+        claim.reference,
+        "not applicable",
+        claim.evidence,
+        detail="trained answers are not learnt yet (--epochs)",
+    )
+
+
+def _in_every_seed(kept: np.ndarray) -> Verdict:
+    return "holds" if kept.all() else "fails"
+
+
+def trained_learnt(condition: Condition) -> Claim:
+    """-log p of trained answers within LEARNT of the conditional entropy, in every seed."""
+    above = condition.final("train_nll") - condition.floor
+    kept = above <= LEARNT
+    return Claim(
+        f"trained-learnt-{condition.name}",
+        f"Trained answers are learnt ({condition.name})",
+        r"-\log p(b \mid a, r) - H \le 0.02 \text{ on average over trained sentences}",
+        REFERENCE,
+        _in_every_seed(kept),
+        "numerical",
+        float(above.max()),
+        LEARNT,
+        f"{int(kept.sum())} of {len(kept)} seeds" + ("" if kept.all() else "; train longer (--epochs)"),
+    )
+
+
+def held_out_not_learnt(condition: Condition, level: float) -> Claim:
+    """-log p of held-out answers at or above the `level` of a guess, in every seed."""
+    nll = condition.final("test_nll")
+    kept = nll >= level
+    return Claim(
+        f"held-out-not-learnt-{condition.name}",
+        f"Held-out answers are no likelier than a guess ({condition.name})",
+        rf"-\log p(a \mid b, r') \ge {level:.4g} \text{{ on average over held-out sentences}}",
+        REFERENCE,
+        _in_every_seed(kept),
+        "numerical",
+        float(nll.min()),
+        level,
+        f"{int(kept.sum())} of {len(kept)} seeds; a uniform guess among all {condition.vocabulary} tokens costs "
+        f"{condition.chance:.4g}, among those of the right sort {condition.sort_chance:.4g}",
+    )
+
+
+def held_out_not_answered(condition: Condition) -> Claim:
+    """How many held-out questions are answered rightly, over all seeds, against the quantile of guessing."""
+    asked, right = condition.questions * len(condition.right), sum(condition.right)
+    guess = float(np.exp(-condition.sort_chance))
+    most = int(binom.ppf(1 - FALSE_ALARM, asked, guess))
+    return Claim(
+        f"held-out-not-answered-{condition.name}",
+        f"Held-out questions are answered no better than by guessing ({condition.name})",
+        rf"\#\{{\text{{right}}\}} \le {most} \text{{ of }} {asked}",
+        REFERENCE,
+        "holds" if right <= most else "fails",
+        "sampled",
+        float(right),
+        float(most),
+        f"a guess among tokens of the right sort is right with probability {guess:.3g}; more than {most} of {asked} "
+        f"would be right by chance in less than {FALSE_ALARM:g} of runs; most in one seed: {max(condition.right)} of "
+        f"{condition.questions}",
+    )
+
+
+def held_out_learnt(condition: Condition) -> Claim:
+    """-log p of held-out answers at most GENERALISED, in every seed: where the prompt holds what is asked."""
+    nll = condition.final("test_nll")
+    kept = nll <= GENERALISED
+    return Claim(
+        f"held-out-learnt-{condition.name}",
+        f"Held-out answers are learnt ({condition.name})",
+        r"-\log p \le 0.1 \text{ on average over held-out sentences}",
+        REFERENCE,
+        _in_every_seed(kept),
+        "numerical",
+        float(nll.max()),
+        GENERALISED,
+        f"{int(kept.sum())} of {len(kept)} seeds",
+    )
