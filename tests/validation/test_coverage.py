@@ -8,6 +8,7 @@ import pytest
 from theory.laws import derive_all
 from theory.theorems import THEOREMS
 from validation.coverage import PAPER_CLAIMS, PaperClaim, cover, coverage_markdown
+from validation.experiments.false_twins import TWINS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LAWS = [law.id for law in derive_all()]
@@ -29,9 +30,10 @@ def test_every_claim_is_complete(claim: PaperClaim) -> None:
 
 @pytest.mark.parametrize("claim", PAPER_CLAIMS, ids=lambda claim: claim.claim[:30])
 def test_every_id_exists(claim: PaperClaim) -> None:
-    """Theorems are those of check, laws are derived, and what verify measures is named in its source."""
+    """Theorems are those of check, laws are derived; what verify and train measure is named in their source."""
     assert set(claim.theorems) <= {theorem.id for theorem in THEOREMS}
     assert set(claim.laws) <= set(LAWS)
+    assert {id.removesuffix("-") for id in claim.trained} <= {twin.of for twin in TWINS}
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "validation").glob("*.py"))
     for id in claim.measured:
         assert re.search(rf'"{id}[{{a-z"]' if id.endswith("-") else f'"{id}"', source.replace('"coverage"', "")), id

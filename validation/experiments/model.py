@@ -110,15 +110,16 @@ class Block(nn.Module):
         asked = normed if last == length else normed[:, :, -last:]
 
         def split(y: Tensor, positions: int) -> Tensor:
-            # (S, B P, d) -> (S B, h, P, d/h)
-            return y.view(seeds * batch, positions, heads, d // heads).transpose(1, 2)
+            # (S, B P, d) -> (S B, P, h, d/h)
+            return y.view(seeds * batch, positions, heads, d // heads)
 
         query = split(self.query(asked.reshape(seeds, -1, d)), last)
-        key, value = (split(part, length) for part in self.key_value(normed.view(seeds, -1, d)).split(d, dim=2))
+        key, value = self.key_value(normed.view(seeds, -1, d)).split(d, dim=2)
+        key, value = (part.unflatten(2, (heads, -1)).view(seeds * batch, length, heads, -1) for part in (key, value))
         if turn is not None:
-            query, key = turned(query, turn[-last:]), turned(key, turn)
+            query, key = turned(query, turn[-last:, None]), turned(key, turn[:, None])
         mixed = attention(query, key, value, self.shape.dropout if self.training else 0.0)
-        mixed = mixed.transpose(1, 2).reshape(seeds, batch * last, d)  # (S B, h, P, d/h) -> (S, B P, d)
+        mixed = mixed.reshape(seeds, batch * last, d)  # (S B, P, h, d/h) -> (S, B P, d)
         stream = (x if last == length else x[:, :, -last:]).reshape(seeds, batch * last, d)
         stream = stream + self._dropped(self.attention_out(mixed))
         hidden = functional.gelu(self.up(self.norm_perceptron(stream)), approximate="tanh")
@@ -129,18 +130,20 @@ class Block(nn.Module):
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
-    """Causal attention of the last positions to all, (..., P, size) to (..., T, size), -> (..., P, size)."""
-    last, length = query.shape[-2], key.shape[-2]
+    """Causal attention of the last P positions to all T, (N, P, h, size) to (N, T, h, size), -> (N, P, h, size)."""
+    last, length = query.shape[1], key.shape[1]
     mask = None  # the last position sees everything
     if last > 1:
-        mask = torch.ones(length, length, dtype=torch.bool, device=query.device).tril()[-last:]
+        mask = torch.ones(length, length, dtype=torch.bool, device=query.device).tril()[-last:]  # (P, T)
     if length > SHORT or query.device.type != "cpu" or dropout:
-        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+        query, key, value = (x.transpose(1, 2) for x in (query, key, value))  # (N, h, P, size)
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+        return mixed.transpose(1, 2)
     # the same by hand: kernels made for long sequences take twice as long over a few tokens
-    score = (query.unsqueeze(-2) * key.unsqueeze(-3)).sum(-1) / math.sqrt(query.shape[-1])  # (..., P, T)
+    score = (query.unsqueeze(2) * key.unsqueeze(1)).sum(-1) / math.sqrt(query.shape[-1])  # (N, P, T, h)
     if mask is not None:
-        score = score.masked_fill(~mask, -torch.inf)
-    return (score.softmax(-1).unsqueeze(-1) * value.unsqueeze(-3)).sum(-2)
+        score = score.masked_fill(~mask[..., None], -torch.inf)
+    return (score.softmax(2).unsqueeze(-1) * value.unsqueeze(1)).sum(2)
 
 
 class Draw:
@@ -168,16 +171,16 @@ class Transformer(nn.Module):
         self.position = nn.Parameter(draw(shape.length, shape.width)) if absolute else None
         self.blocks = nn.ModuleList(Block(shape, draw) for _ in range(shape.layers))
         self.norm = SeededNorm(len(seeds), shape.width)
-        # one row a token, as the embedding
-        own = None if shape.tied else draw(shape.vocabulary, shape.width)
+        # one column a token: so its gradient needs no transposing, which would cost a twentieth of a step
+        own = None if shape.tied else draw(shape.width, shape.vocabulary)
         self.head = None if own is None else nn.Parameter(own, requires_grad=not shape.frozen)
         turn = rotations(shape.length, shape.width // shape.heads) if shape.positions == "rotary" else None
         self.register_buffer("turn", turn, persistent=False)
 
     @property
     def unembedding(self) -> Tensor:
-        """The head's rows, (S, m, d): the embedding itself where tied."""
-        return self.embedding if self.head is None else self.head
+        """The head's columns, (S, d, m): the embedding itself where tied."""
+        return self.embedding.transpose(1, 2) if self.head is None else self.head
 
     def forward(self, tokens: Tensor, last: int) -> Tensor:
         """Logits of the token after each of the `last` positions, (S, B, T) -> (S, B, last, m)."""
@@ -195,7 +198,7 @@ class Transformer(nn.Module):
             x = block(x, last if number == len(self.blocks) else length, turn)
         stream = self.norm(x.reshape(seeds, batch * last, -1))
         # (S, B last, d) x (S, d, m) -> (S, B last, m)
-        return torch.bmm(stream, self.unembedding.transpose(1, 2)).view(seeds, batch, last, -1)
+        return torch.bmm(stream, self.unembedding).view(seeds, batch, last, -1)
 
 
 def rotations(length: int, size: int) -> Tensor:

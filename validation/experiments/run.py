@@ -135,9 +135,10 @@ def _announce(trainer: Trainer, epochs: int, announce: Callable[[str], None]) ->
     seconds = (monotonic() - start) / TIMED_STEPS * trainer.steps_per_epoch() * epochs
     if seconds > LONG:
         memory = memory_bytes(trainer.settings, trainer.corpora[0]) / 2**30
+        fewer = ", or --no-control" if trainer.settings.controlled else ""
         announce(
-            f"this will take about {seconds / 60:.0f} minutes and {memory:.1f} GiB ({epochs} epochs in all); to make "
-            "it shorter: fewer --seeds or --epochs, or --no-control"
+            f"this will take about {seconds / 60:.0f} minutes and {memory:.1f} GiB ({epochs} epochs in all); to make it "
+            f"shorter: fewer --seeds or --epochs{fewer}"
         )
 
 

@@ -124,7 +124,7 @@ class TrainSettings(BaseModel):
             problems.append(f"--preset {preset}: expected one of {', '.join(PRESETS)}")
         file = {} if config is None else _read(config)
         chosen = dict(PRESETS.get(preset or "laptop", {}))
-        if {"facts"} & {*file, *given}:  # a preset's size is that of built-in tasks
+        if {**file, **given}.get("facts") is not None:  # a preset's size is that of built-in tasks
             chosen.pop("vocabulary", None)
         values = {**chosen, **file, **given}
         if values.get("facts") is not None and "vocabulary" not in {*file, *given}:

@@ -99,9 +99,25 @@ def run_section(result: RunResult, id: str) -> Section:
     )
     blocks: list[Block] = [Paragraph(about), *(Paragraph((f"Note: {note}.",)) for note in result.notes)]
     blocks.append(claims_table(f"{id}-claims", ("Claims of this run.",), result.claims))
+    if result.conditions[0].answer_length > 1:
+        blocks.append(_by_token(result, f"{id}-tokens"))
     blocks += run_figures_of(result, id)
     blocks.append(claim_details_table(f"{id}-details", result.claims))
     return Section(id, result.title, tuple(blocks))
+
+
+def _by_token(result: RunResult, id: str) -> Table:
+    """-log p of each token of the answer: the first alone would hide what the others cost."""
+    rows = tuple(
+        ((condition.name,), (Number(n + 1),), _spread(np.array(train)), _spread(np.array(held_out)))
+        for condition in result.conditions
+        for n, (train, held_out) in enumerate(
+            zip(condition.train_nll_by_token, condition.test_nll_by_token, strict=True)
+        )
+    )
+    names = ("token of the answer", "trained, -log p", "held out, -log p")
+    columns = (Column("condition"), *(Column(name, numeric=True) for name in names))
+    return Table(id, ("Loss by token of the answer, each given the right tokens before it.",), columns, rows)
 
 
 # -- pictures --

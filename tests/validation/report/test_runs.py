@@ -57,6 +57,18 @@ def test_the_table_holds_each_condition_of_each_run() -> None:
     assert first[10][1] == " [-0.25, -0.15]"
 
 
+def test_long_answers_are_shown_token_by_token() -> None:
+    """Answers of two tokens have a row for each, those of one none."""
+    run = _run()
+    tokens = {"answer_length": 2, "train_nll_by_token": [[0.1, 0.1], [0.0, 0.2]], "test_nll_by_token": [[8.0, 9.0]] * 2}
+    longer = replace(run, conditions=tuple(replace(c, **tokens) for c in run.conditions))
+    found = {table.id: table for table in _tables(runs_section([run, longer]))}
+    assert "run-1-tokens" not in found
+    rows = found["run-2-tokens"].rows
+    assert [(row[0], row[1][0].value) for row in rows[:2]] == [(("plain",), 1), (("plain",), 2)]  # type: ignore[union-attr]
+    assert rows[1][2][0].value == pytest.approx(0.1)  # type: ignore[union-attr]
+
+
 def test_tying_is_explained_where_it_can_be_seen() -> None:
     """Only beside an untied run does a tied one say what tying does."""
     said = [str(runs_section(runs).blocks) for runs in ([_run()], [_run(), _run(tied=True)])]
