@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import validation.experiments.result
+import validation.experiments.run
 import validation.verify
 from theory.theorem import Theorem
 from validation.cli import main
@@ -52,6 +54,8 @@ def test_commands_of_the_readme_are_accepted(command: str, monkeypatch: pytest.M
     (tmp_path / "facts.csv").write_text("subject,relation,object\na,b,c\n")
     monkeypatch.setattr(validation.verify, "check_twins", reached)
     monkeypatch.setattr(Theorem, "check", reached)
+    monkeypatch.setattr(validation.experiments.run, "run", reached)
+    monkeypatch.setattr(validation.experiments.result, "read_run", lambda folder: None)
     monkeypatch.setattr(sys, "argv", shlex.split(command))
     with pytest.raises(SystemExit) as left:
         main()

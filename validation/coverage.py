@@ -234,9 +234,9 @@ PAPER_CLAIMS: tuple[PaperClaim, ...] = (
     PaperClaim(
         "Multi-layer transformers learn the training sentences and answer the reverse questions no better than chance.",
         "Section 5",
-        "reversal train: the loss of held-out answers in every seed, and how many are right against guessing; beside it "
-        "a control in which every held-out answer is also the answer of another trained sentence; with a tied head the "
-        "control is answered, so the claim needs an untied one",
+        "reversal train: the loss of held-out answers in every seed, and how many are right against guessing; beside "
+        "it a control in which every held-out answer is also the answer of another trained sentence; with a tied head "
+        "the control is answered, so the claim needs an untied one",
         trained=("trained-learnt-", "held-out-not-learnt-", "held-out-not-answered-"),
         missing="a control for tokens that are never a target at all; whether head and embedding are one table",
     ),

@@ -89,14 +89,14 @@ def gain_index(test: np.ndarray, train: np.ndarray, corpora: Sequence[Corpus]) -
     """Mean over held-out sentences of log-odds gained by them over log-odds gained by their premises, (S,).
 
     `test` (S, Q) and `train` (S, K) are log-odds gained since the start. The premise of a reversal is the fact in its
-    trained direction; those of a chain are its two links, of which the mean counts. nan where the premises gained less
-    than SMALLEST_GAIN on average, and where there are none.
+    trained direction; those of a chain are its two links, of which the mean counts. nan until every premise has gained
+    SMALLEST_GAIN, and where there are none.
     """
     found = np.full(len(test), np.nan)
     for s, corpus in enumerate(corpora):
         if corpus.premises.shape[1]:
             premise = train[s][corpus.premises].mean(axis=1)  # (K,) -> (Q, P) -> (Q,)
-            if premise.mean() > SMALLEST_GAIN:
+            if premise.min() > SMALLEST_GAIN:
                 found[s] = (test[s] / premise).mean()
     return found
 

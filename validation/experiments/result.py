@@ -44,7 +44,8 @@ class Condition:
 
     `train_nll_by_token` and `test_nll_by_token` (k, S) at the end; `right` how many of the `questions` each seed
     answers (S,). `chance` is the loss of a uniform guess among all tokens, `sort_chance` among tokens of the
-    right sort, `floor` the conditional entropy below which training cannot get.
+    right sort, `floor` the conditional entropy of trained answers, below which no loss of equal weights
+    can fall.
     """
 
     name: str

@@ -137,8 +137,8 @@ def _announce(trainer: Trainer, epochs: int, announce: Callable[[str], None]) ->
         memory = memory_bytes(trainer.settings, trainer.corpora[0]) / 2**30
         fewer = ", or --no-control" if trainer.settings.controlled else ""
         announce(
-            f"this will take about {seconds / 60:.0f} minutes and {memory:.1f} GiB ({epochs} epochs in all); to make it "
-            f"shorter: fewer --seeds or --epochs{fewer}"
+            f"this will take about {seconds / 60:.0f} minutes and {memory:.1f} GiB ({epochs} epochs in all); to make "
+            f"it shorter: fewer --seeds or --epochs{fewer}"
         )
 
 
