@@ -36,6 +36,7 @@ from rich.table import Table
 from torch import Tensor
 
 from theory import __version__
+from validation.experiments.allocator import keep_freed_memory
 from validation.experiments.corpus import Corpus
 from validation.experiments.corpus_of import PLAIN, build_corpora
 from validation.experiments.settings import Loss, TrainSettings
@@ -118,6 +119,7 @@ def measure(
     """Medians over the rounds, JSON-ready; in each round every competitor runs so many epochs, on one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as reversal train does; it holds for the whole process, so the peer has it too
     try:
         with torch.random.fork_rng(devices=[]):
             rates = {loss: _rates(settings.model_copy(update={"loss": loss}), rounds, epochs, tell) for loss in TARGETS}

@@ -105,6 +105,11 @@ class RunResult:
         head = "tied head" if s.tied else "untied head"
         return f"{what}: {s.layers} layers, width {s.width}, {head}, {s.positions} positions, {s.loss} loss"
 
+    @property
+    def short_title(self) -> str:
+        """The task and the head, for a row of a table."""
+        return f"{self.title.partition(':')[0]}, {'tied' if self.settings.tied else 'untied'} head"
+
     def as_dict(self) -> dict[str, Any]:
         """The JSON object of `reversal train --json`; numbers that are not finite are None."""
         found: dict[str, Any] = finite_json(

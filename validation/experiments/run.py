@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from validation.cost import machine_memory
+from validation.experiments.allocator import keep_freed_memory
 from validation.experiments.checkpoint import Checkpoint, restore, tensors_of
 from validation.experiments.claims import claims_of
 from validation.experiments.corpus import Corpus, Panel
@@ -86,6 +87,8 @@ def run(
     continues from it. Raises SettingsError, FactFileError, TaskError, CorpusError, CheckpointError and Diverged.
     """
     device = device_of(settings)
+    if device.type == "cpu":
+        keep_freed_memory()
     corpora = build_corpora(settings)
     first = corpora[PLAIN][0]
     check_memory(settings, first, device, limit_bytes)

@@ -23,7 +23,7 @@ from validation.experiments.checkpoint import (
 )
 from validation.experiments.corpora import reversal_corpus
 from validation.experiments.corpus import Corpus
-from validation.experiments.corpus_of import build_corpora
+from validation.experiments.corpus_of import PLAIN, build_corpora
 from validation.experiments.fact_corpus import reversal_fact_corpus
 from validation.experiments.measures import Scores, gain_index, log_odds
 from validation.experiments.settings import TrainSettings
@@ -485,3 +485,39 @@ def test_final_weights_are_kept_beside_the_state(tmp_path: Path) -> None:
     assert all(torch.equal(found[name], weights[name]) for name in weights)
     with pytest.raises(CheckpointError, match="is damaged"):
         Checkpoint(folder).read_weights("control")
+
+
+# -- precision and compilation --
+
+
+@pytest.mark.parametrize("positions", ["absolute", "rotary"])
+def test_half_precision_trains(positions: str) -> None:
+    """Under autocast to bfloat16 an epoch lowers the loss, about as far as in single precision."""
+    fallen = []
+    for half in (False, True):
+        settings = TrainSettings.checked("smoke", positions=positions, bf16=half)  # a GPU's option; it runs here too
+        trainer = Trainer(settings, build_corpora(settings)[PLAIN], torch.device("cpu"))
+        trainer.evaluate()
+        for _ in range(4):
+            trainer.run_epoch()
+        trainer.evaluate()
+        fallen.append(float(np.mean(trainer.history.train_nll[0]) - np.mean(trainer.history.train_nll[1])))
+    assert fallen[0] > 0.02
+    # bfloat16 has eight bits: steps of Adam differ by some per cent
+    assert fallen[1] == pytest.approx(fallen[0], rel=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # from inside torch's compiler
+def test_a_compiled_model_is_the_same_model() -> None:
+    """Compiled or not, an epoch ends at the same parameters, up to rounding that Adam's first steps amplify."""
+    ends = []
+    for compiled in (False, True):
+        settings = TrainSettings.checked("smoke", compile=compiled)
+        trainer = Trainer(settings, build_corpora(settings)[PLAIN], torch.device("cpu"))
+        trainer.run_epoch()
+        ends.append([p.detach().clone() for p in trainer.model.parameters()])
+    for one, other in zip(*ends, strict=True):
+        # a gradient near zero may change its sign, and the first steps of Adam have the size of the learning rate
+        torch.testing.assert_close(one, other, rtol=0, atol=6e-3)
+        assert (one - other).abs().mean() < 1e-5
