@@ -16,6 +16,9 @@ from theory.setting import NotMeasured, Setting
 from theory.task import reversal_task
 from validation.check_settings import CheckSettings
 from validation.cli import main
+from validation.experiments.present import write_folder
+from validation.experiments.run import run as run_transformers
+from validation.experiments.settings import TrainSettings
 from validation.measurements import Measurements
 from validation.report_run import FLOW_PAIRS, TRAIN_PAIRS, WRITING, QuickMeasurements, plan, run_report
 from validation.report_settings import FORMATS, ReportSettings
@@ -234,6 +237,7 @@ BAD = {
     "option of neither": (["-o", "out", "--json"], "No such option"),
     "theorem": (["-o", "out", "--theorem", "theorm-2"], "did you mean theorem-2?"),
     "memory": (["-o", "out", "--limit-memory", "lots"], "--limit-memory"),
+    "no run": (["-o", "out", "--runs", "nowhere"], "nowhere: no finished run"),
     "too little memory": (["-o", "out", "--limit-memory", "1MiB"], "GiB"),
 }
 
@@ -311,6 +315,22 @@ def test_a_small_report_is_written(report: Any, tmp_path: Path) -> None:
     assert document["verify"]["settings"]["model"] == "transformer"
     assert document["verdict"] == "holds"
     assert "sgd-sandwich" in (folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_finished_runs_are_included(report: Any, tmp_path: Path) -> None:
+    """A run of reversal train stands in the page and in the JSON, and its claims count: not learnt yet, exit code 1."""
+    settings = TrainSettings.checked("smoke", seeds=1, epochs=1)
+    write_folder(*run_transformers(settings, lambda stage, done: None, print), tmp_path / "run")
+    folder = tmp_path / "out"
+    arguments = (*QUICK, "--model", "transformer", "--format", "html,json", "-o", str(folder))
+    code, _, err = report(*arguments, "--runs", str(tmp_path / "run"))
+    assert (code, err) == (1, "")
+    document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert [found["settings"]["vocabulary"] for found in document["runs"]] == [40]
+    assert (document["verify"]["verdict"], document["verdict"]) == ("holds", "fails")
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert "1 finished run of multi-layer transformers included" in page
+    assert 'id="run-1-losses"' in page
 
 
 def test_help_names_every_option(report: Any) -> None:
