@@ -120,12 +120,15 @@ def train(
 
         checkpoint = None
         if output is not None:
+            output = output if output.name else output.resolve()  # "." has no name of its own
             check_folder(output)
             place = unfinished(output)
-            if place.exists() and not resume:
+            if Checkpoint(place).exists and not resume:
                 raise CheckpointError(
                     f"--output {output}: an unfinished run lies in {place}; continue it with --resume, or remove it"
                 )
+            if not resume:
+                shutil.rmtree(place, ignore_errors=True)  # of a run that never came to its first checkpoint
             checkpoint = Checkpoint(place)
         with progress_display() as (announce, tell):
             result, weights = run(settings, tell, announce, checkpoint, resume, limit)
@@ -149,8 +152,11 @@ def _unfinished(output: Path | None, given: dict[str, Any]) -> tuple[TrainSettin
         )
     if output is None:
         raise SettingsError("--resume needs --output: the folder of the run that is to be continued")
-    from validation.experiments.checkpoint import Checkpoint, unfinished
+    from validation.experiments.checkpoint import Checkpoint, CheckpointError, unfinished
 
     place = unfinished(output)
     state, _ = Checkpoint(place).read()
-    return TrainSettings(**state["settings"]), place
+    try:
+        return TrainSettings(**state["settings"]), place
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"--resume: the checkpoint at {place} is damaged: {error}") from None

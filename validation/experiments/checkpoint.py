@@ -27,7 +27,8 @@ class CheckpointError(BadInput):
 
 def unfinished(output: Path) -> Path:
     """Where the run that will become `output` is kept while it is unfinished."""
-    return output.with_name(f"{output.name}.unfinished")
+    whole = output if output.name else output.resolve()  # "." has no name of its own
+    return whole.with_name(f"{whole.name}.unfinished")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,20 @@ class Checkpoint:
 
     def write(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Make this the current checkpoint; `state` must hold JSON-ready values, nan among them."""
+        try:
+            self._write(state, tensors)
+        except OSError as error:
+            raise CheckpointError(f"{self.folder}: a checkpoint cannot be written ({error.strerror})") from None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is something to continue: the first checkpoint may never have been finished."""
+        return (self.folder / STATE).is_file()
+
+    def _write(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         self.folder.mkdir(exist_ok=True)
+        for draft in self.folder.glob("*.draft"):  # of a writing that was killed
+            draft.unlink()
         name = f"state-{state['condition']}-{state['epoch']}.safetensors"
         plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
         save_file(plain, self.folder / f"{name}.draft")

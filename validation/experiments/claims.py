@@ -1,11 +1,12 @@
 """What is claimed of a run: trained answers are learnt; held-out ones are not, by a loss and by a count, or are.
 
 Losses are compared in every seed of the run, so those claims are about these runs and no others (`numerical`). The
-count of right answers is a test of the hypothesis that a held-out answer is right as often as a guess among the tokens
-of its sort, by the exact binomial quantile (`sampled`); a run makes at most two such tests.
+count of right answers is a test of the hypothesis that a held-out answer is right as often as the best guess that knows
+the relation alone, by the exact binomial quantile (`sampled`); a run makes at most two such tests.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.stats import binom
@@ -29,28 +30,33 @@ def claims_of(task: TrainTask, conditions: Sequence[Condition]) -> list[Claim]:
         learnt = trained_learnt(condition)
         found.append(learnt)
         if task not in CURSED:
-            found.append(_where_learnt(learnt, held_out_learnt(condition)))
+            found.append(_where(learnt, held_out_learnt(condition)))
             continue
-        # in the control an answer of the right sort is no surprise: only what is above a guess among them counts
-        level = condition.sort_chance if condition.name == CONTROL else condition.chance
-        found.append(_where_learnt(learnt, held_out_not_learnt(condition, level)))
-        found.append(_where_learnt(learnt, held_out_not_answered(condition)))
+        # where held-out answers are trained elsewhere an answer of the right sort is no surprise: in the control, and
+        # in every chain, whose C is the answer of B -> C
+        elsewhere = condition.name == CONTROL or task == "chain-of-thought"
+        level = condition.sort_chance if elsewhere else condition.chance
+        asks = _askable(condition)
+        found.append(_where(learnt, held_out_not_learnt(condition, level), asks))
+        found.append(_where(learnt, held_out_not_answered(condition), asks))
     return found
 
 
-def _where_learnt(learnt: Claim, claim: Claim) -> Claim:
-    """The claim, which says nothing before training has come to its end."""
-    if learnt.verdict == "holds":
+def _where(learnt: Claim, claim: Claim, reason: str = "") -> Claim:
+    """The claim, unless it says nothing: before training has come to its end, or for the `reason` that is given."""
+    if learnt.verdict != "holds":
+        reason = "trained answers are not learnt yet (--epochs)"
+    if not reason or claim.verdict == "not applicable":
         return claim
-    return Claim(
-        claim.id,
-        claim.title,
-        claim.statement,
-        claim.reference,
-        "not applicable",
-        claim.evidence,
-        detail="trained answers are not learnt yet (--epochs)",
-    )
+    return replace(claim, verdict="not applicable", measured=None, bound=None, detail=reason)
+
+
+def _askable(condition: Condition) -> str:
+    """Why the questions could not be answered by any model, or nothing."""
+    if condition.never_trained:
+        names = ", ".join(condition.never_trained)
+        return f"no row trains {names}, so no model could know what is asked; train some facts both ways"
+    return ""
 
 
 def _in_every_seed(kept: np.ndarray) -> Verdict:
@@ -88,16 +94,16 @@ def held_out_not_learnt(condition: Condition, level: float) -> Claim:
         float(nll.min()),
         level,
         f"{int(kept.sum())} of {len(kept)} seeds; a uniform guess among all {condition.vocabulary} tokens costs "
-        f"{condition.chance:.4g}, among those of the right sort {condition.sort_chance:.4g}",
+        f"{condition.chance:.4g}, one among the answers of the relation {condition.sort_chance:.4g}",
     )
 
 
 def held_out_not_answered(condition: Condition) -> Claim:
     """How many held-out questions are answered rightly, over all seeds, against the quantile of guessing."""
     asked, right = condition.questions * len(condition.right), sum(condition.right)
-    guess = float(np.exp(-condition.sort_chance))
+    guess = condition.guess_probability
     most = int(binom.ppf(1 - FALSE_ALARM, asked, guess))
-    return Claim(
+    claim = Claim(
         f"held-out-not-answered-{condition.name}",
         f"Held-out questions are answered no better than by guessing ({condition.name})",
         rf"\#\{{\text{{right}}\}} \le {most} \text{{ of }} {asked}",
@@ -106,10 +112,14 @@ def held_out_not_answered(condition: Condition) -> Claim:
         "sampled",
         float(right),
         float(most),
-        f"a guess among tokens of the right sort is right with probability {guess:.3g}; more than {most} of {asked} "
-        f"would be right by chance in less than {FALSE_ALARM:g} of runs; most in one seed: {max(condition.right)} of "
-        f"{condition.questions}",
+        f"a guess that knows the relation alone is right with probability {guess:.3g} at most; more than {most} of "
+        f"{asked} would be right by chance in less than {FALSE_ALARM:g} of runs; most in one seed: "
+        f"{max(condition.right)} of {condition.questions}",
     )
+    if most >= asked:
+        few = f"{asked} questions are too few to tell answers from guesses that are right with probability {guess:.3g}"
+        return replace(claim, verdict="not applicable", measured=None, bound=None, detail=few)
+    return claim
 
 
 def held_out_learnt(condition: Condition) -> Claim:

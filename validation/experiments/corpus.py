@@ -7,6 +7,7 @@ Conventions:
   the question is -log of their summed probability.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -41,7 +42,8 @@ class Corpus:
 
     `kinds` (m,) names the sort of each token (A, B, relation, ...); `weight` (K,) has mean one; `question` (Q,) numbers
     the prompts of `test` from 0; `premises` (Q, P) are the training sentences that state a held-out fact otherwise: its
-    reversal, or the links of its chain. Raises CorpusError where nothing is trained, ValueError on wrong shapes.
+    reversal, or the links of its chain; `never_trained` the relations that questions ask by and no sentence trains.
+    Raises CorpusError where nothing is trained, ValueError on wrong shapes.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Corpus:
     weight: np.ndarray
     question: np.ndarray
     notes: tuple[str, ...] = ()
+    never_trained: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.train):
@@ -73,7 +76,7 @@ class Corpus:
 
     @cached_property
     def floor(self) -> float:
-        """The conditional entropy of the answers given their prompts, over training sentences, each counted once."""
+        """The conditional entropy of the answers given their prompts, over training sentences by weight."""
         prompts: dict[bytes, list[int]] = {}
         for n, sentence in enumerate(self.train):
             prompts.setdefault(sentence[: -self.answer_length].tobytes(), []).append(n)
@@ -81,18 +84,31 @@ class Corpus:
         for numbers in prompts.values():
             share = self.weight[numbers] / self.weight[numbers].sum()
             nll[numbers] = -np.log(share)
-        return float(nll.mean())
+        return float((self.weight * nll).mean())
 
     @property
     def length(self) -> int:
         """T, tokens of a sentence."""
         return int(self.train.shape[1])
 
-    @cached_property
+    @property
     def answer_kind(self) -> np.ndarray:
         """Boolean (Q, answer length, m): the tokens of the same sort as the right answer's token in that place."""
         answers = self.test[:, -self.answer_length :]
         return np.asarray(self.kinds[answers][..., None] == self.kinds)
+
+    @property
+    def kind_numbers(self) -> np.ndarray:
+        """The sort of each token as a number, (m,)."""
+        return np.asarray(np.unique(self.kinds, return_inverse=True)[1])
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of everything that training and scoring read."""
+        found = hashlib.sha256(repr((self.tokens, self.answer_length)).encode())
+        for array in (self.train, self.test, self.weight, self.question):
+            found.update(np.ascontiguousarray(array).tobytes())
+        return found.hexdigest()
 
     def sentence(self, tokens: np.ndarray) -> str:
         """A sentence as a person reads it."""
@@ -110,6 +126,7 @@ def assemble(
     panels: tuple[Panel, ...] = (),
     weight: np.ndarray | None = None,
     notes: tuple[str, ...] = (),
+    never_trained: tuple[str, ...] = (),
 ) -> Corpus:
     """A corpus from lists of sentences; held-out sentences with one prompt become one question."""
     length = len((*train, *test, ())[0])
@@ -130,14 +147,16 @@ def assemble(
         np.ones(len(train)) if weight is None else weight / weight.mean(),
         np.array(question, dtype=np.int64),
         notes,
+        never_trained,
     )
 
 
 def with_control(corpus: Corpus, rng: np.random.Generator) -> Corpus:
     """The corpus with extra sentences in which every held-out answer is also a trained answer of the same relation.
 
-    In the plain reversal task a held-out answer is never the answer of any training sentence, so that its logit only
-    falls, and a loss above log V says nothing about reversal alone. Each extra prompt is a new entity of unused tokens.
+    In the plain reversal task a held-out answer is never the answer of any training sentence, so that it is only ever
+    pushed down as an answer, and a loss above log V says nothing about reversal alone. Each extra prompt is a new
+    entity of unused tokens.
     Raises CorpusError where too few tokens are unused.
     """
     k = corpus.answer_length

@@ -1,8 +1,10 @@
 """The corpora that settings describe: one for each seed, plain and with the control."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 
-from theory.facts import Fact
 from validation.experiments import corpora
 from validation.experiments.corpus import Corpus, with_control
 from validation.experiments.fact_corpus import chain_fact_corpus, reversal_fact_corpus
@@ -14,8 +16,10 @@ PLAIN, CONTROL = "plain", "control"
 
 def build_corpora(settings: TrainSettings) -> dict[str, list[Corpus]]:
     """For each condition one corpus a seed, all of one size. Raises FactFileError, TaskError or CorpusError."""
-    facts = None if settings.facts is None else read_facts(settings.facts).facts
-    plain = [_corpus(settings, facts, seed) for seed in settings.seed_numbers]
+    if settings.facts is None:
+        plain = [_built_in(settings, seed) for seed in settings.seed_numbers]
+    else:  # one corpus for every seed
+        plain = [_of_facts(settings, settings.facts)] * settings.seeds
     found = {PLAIN: plain}
     if settings.controlled:
         found[CONTROL] = [
@@ -25,13 +29,16 @@ def build_corpora(settings: TrainSettings) -> dict[str, list[Corpus]]:
     return found
 
 
-def _corpus(settings: TrainSettings, facts: tuple[Fact, ...] | None, seed: int) -> Corpus:
-    if facts is not None:
-        assert settings.facts is not None
-        name = settings.facts.name
-        if settings.task == "chain-of-thought":
-            return chain_fact_corpus(facts, name, settings.seed)  # one split: seeds train side by side
-        return reversal_fact_corpus(facts, name, settings.controlled)
+def _of_facts(settings: TrainSettings, path: Path) -> Corpus:
+    file = read_facts(path)
+    if settings.task == "chain-of-thought":
+        corpus = chain_fact_corpus(file.facts, path.name, settings.seed)
+    else:
+        corpus = reversal_fact_corpus(file.facts, path.name, settings.controlled)
+    return replace(corpus, notes=(*file.notes, *corpus.notes))
+
+
+def _built_in(settings: TrainSettings, seed: int) -> Corpus:
     size, entity = settings.tokens, settings.entity_tokens
     match settings.task:
         case "reversal":

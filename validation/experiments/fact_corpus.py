@@ -57,18 +57,24 @@ def reversal_fact_corpus(facts: Sequence[Fact], name: str, control: bool) -> Cor
     if not asked:
         raise CorpusError(f"{name}: every stated direction is trained, so nothing is held out to ask")
     test = [_sentence(task, a, b) for a, b in asked]
+    # a prompt that is trained with another answer teaches that the held-out one is wrong: no question
+    prompts = {s[:2] for s in train}
+    test = [s for s in test if s[:2] not in prompts]
+    contradicted = len(asked) - len(test)
+    if not test:
+        raise CorpusError(f"{name}: every held-out question is trained with other answers, so nothing is left to ask")
     relations = {s[1] for s in (*train, *test)}
     place, trained_reading = {s: n for n, s in enumerate(train)}, _readings(task, facts)
     premises = [(place[trained_reading[s]],) for s in test]
     never = sorted({s[1] for s in test} - {s[1] for s in train})
-    notes = tuple(
-        f"no row trains {task.tokens[relation]}, which the held-out questions ask by: a model cannot know this token"
-        for relation in never
-    )
+    names = tuple(task.tokens[relation] for relation in never)
+    notes = [f"no row trains {n}, which held-out questions ask by: a model cannot know this token" for n in names]
+    if contradicted:
+        notes.append(f"{contradicted} held-out answers are not asked: their question is trained with other answers")
     unused = len(test) if control else 0
     tokens, kinds = _padded(task, unused), _kinds(task, relations, facts) + [UNUSED] * unused
     panels = tuple(_panels(task, train, test))
-    return assemble(name, tokens, kinds, train, test, 1, premises, panels, task.train_weight, notes)
+    return assemble(name, tokens, kinds, train, test, 1, premises, panels, task.train_weight, tuple(notes), names)
 
 
 def chain_fact_corpus(facts: Sequence[Fact], name: str, seed: int) -> Corpus:
@@ -96,8 +102,12 @@ def chain_fact_corpus(facts: Sequence[Fact], name: str, seed: int) -> Corpus:
     trained = set(np.random.default_rng([seed, 4]).permutation(starts)[: round(TRAINED_SHARE * len(starts))].tolist())
     if len(trained) in (0, len(starts)):
         raise CorpusError(f"{name}: chains start at {len(starts)} entities; some must be trained and some asked")
-    conclusions = [(first, chain, end) for first, end in links if first in trained]
     test = [(first, chain, end) for first, end in links if first not in trained]
+    asked = {(s[0], s[2]) for s in test}
+    # c ~> a would give away that a ~> c, where rows are trained both ways
+    conclusions = [(first, chain, end) for first, end in links if first in trained and (end, first) not in asked]
+    if not conclusions:
+        raise CorpusError(f"{name}: every chain that could be trained is the reversal of one that is asked")
     premises = [links[first, end] for first, _, end in test]
     weight = np.concatenate([task.train_weight, np.full(len(conclusions), task.train_weight.mean())])
     relations = {s[1] for s in (*rows, *test)}

@@ -29,6 +29,8 @@ def witness(train: float, held_out: float, right: int) -> Condition:
         vocabulary=80,
         chance=4.382,
         sort_chance=2.996,
+        guess_probability=0.05,
+        never_trained=[],
         floor=0.0,
         epoch=[100],
         train_nll=both[0],

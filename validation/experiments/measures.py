@@ -41,8 +41,8 @@ class Scores:
 
 
 @torch.no_grad()
-def score(model: Transformer, sentences: np.ndarray, answer_length: int, right_kind: np.ndarray | None) -> Scores:
-    """Score the answers of sentences (S, Q, T); `right_kind` (S, Q, k, m) marks the tokens of the right sort."""
+def score(model: Transformer, sentences: np.ndarray, answer_length: int, kinds: np.ndarray | None) -> Scores:
+    """Score the answers of sentences (S, Q, T); `kinds` (S, m) numbers the sorts of tokens, for the mass."""
     was_training = model.training
     model.train(False)
     seeds, count, _ = sentences.shape
@@ -56,9 +56,10 @@ def score(model: Transformer, sentences: np.ndarray, answer_length: int, right_k
         # a tie counts against the answer, so that equal logits are no right answer
         rank = (log_p >= own).sum(-1)
         mass = torch.zeros_like(own[..., 0])
-        if right_kind is not None:
-            kind = torch.as_tensor(right_kind[:, first : first + together], device=device)
-            mass = (log_p.exp() * kind).sum(-1)
+        if kinds is not None:
+            kind = torch.as_tensor(kinds, device=device)
+            of_answer = kind.gather(1, part[:, :, -answer_length:].flatten(1)).view(mass.shape)  # (S, B, k)
+            mass = (log_p.exp() * (of_answer[..., None] == kind[:, None, None])).sum(-1)
         found.append(tuple(x.cpu().numpy() for x in (own[..., 0], rank, mass)))
     model.train(was_training)
     empty = np.empty((seeds, 0, answer_length))

@@ -43,9 +43,9 @@ class Condition:
     """One corpus, S seeds. Measures over epochs are lists of E lists of S numbers; see `trainer.History`.
 
     `train_nll_by_token` and `test_nll_by_token` (k, S) at the end; `right` how many of the `questions` each seed
-    answers (S,). `chance` is the loss of a uniform guess among all tokens, `sort_chance` among tokens of the
-    right sort, `floor` the conditional entropy of trained answers, below which no loss of equal weights
-    can fall.
+    answers (S,). `chance` is the loss of a uniform guess among all tokens, `sort_chance` that of the best guess
+    that knows the relation alone, `guess_probability` how often such a guess is right (see `guess`). `never_trained`:
+    relations that questions ask by and no plain sentence trains. `floor`: the conditional entropy of trained answers.
     """
 
     name: str
@@ -56,6 +56,8 @@ class Condition:
     vocabulary: int
     chance: float
     sort_chance: float
+    guess_probability: float
+    never_trained: list[str]
     floor: float
     epoch: list[int]
     train_nll: list[list[float]]

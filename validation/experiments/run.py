@@ -11,10 +11,11 @@ from torch import Tensor
 
 from validation.cost import machine_memory
 from validation.experiments.allocator import keep_freed_memory
-from validation.experiments.checkpoint import Checkpoint, restore, tensors_of
+from validation.experiments.checkpoint import Checkpoint, CheckpointError, restore, tensors_of
 from validation.experiments.claims import claims_of
 from validation.experiments.corpus import Corpus, Panel
 from validation.experiments.corpus_of import PLAIN, build_corpora
+from validation.experiments.guess import guesses
 from validation.experiments.measures import any_right, cosine_matrix, panel_matrix
 from validation.experiments.result import Condition, Matrix, RunResult, origin_of
 from validation.experiments.settings import TrainSettings
@@ -23,9 +24,12 @@ from validation.settings import SettingsError
 
 Report = Callable[[str, float], None]
 
-CHECKPOINT_SECONDS = 30.0  # at most so much work is lost
+CHECKPOINT_SECONDS = 30.0  # between checkpoints, or longer where an epoch takes longer
+WRITING_SHARE = 0.05  # of the time, at most, goes into checkpoints of large models
 LONG = 90.0  # seconds of expected work from which it is announced
 TIMED_STEPS = 3
+# Of a sentence: while a corpus is drawn as Python tuples, and as arrays of every seed, copied once for training.
+LISTED_BYTES, KEPT_BYTES = 500.0, 200.0
 
 
 def device_of(settings: TrainSettings) -> torch.device:
@@ -59,6 +63,20 @@ def check_memory(settings: TrainSettings, corpus: Corpus, device: torch.device, 
         )
 
 
+def check_sentences(settings: TrainSettings, limit: float | None) -> None:
+    """Refuse a built-in corpus that memory could not hold, before it is made. Raises SettingsError."""
+    if settings.facts is not None:
+        return
+    v = settings.tokens
+    sentences = (v // 4) * (v // 40) if settings.task == "in-context" else 3 * v
+    needed = sentences * (LISTED_BYTES + settings.seeds * KEPT_BYTES)
+    if needed > (machine_memory() if limit is None else limit):
+        raise SettingsError(
+            f"--vocabulary {v}: {sentences:,} sentences of {settings.seeds} seeds need about {needed / 2**30:.1f} GiB; "
+            "choose a smaller one, fewer --seeds, or raise --limit-memory"
+        )
+
+
 @dataclass
 class Progress:
     """What of a run is done: finished conditions, and the seconds that earlier sittings took."""
@@ -89,6 +107,7 @@ def run(
     device = device_of(settings)
     if device.type == "cpu":
         keep_freed_memory()
+    check_sentences(settings, limit_bytes)
     corpora = build_corpora(settings)
     first = corpora[PLAIN][0]
     check_memory(settings, first, device, limit_bytes)
@@ -105,6 +124,11 @@ def run(
             continue
         trainer = Trainer(settings, of_seeds, device)
         if state is not None and state["condition"] == name:
+            if state["digest"] != [corpus.digest for corpus in of_seeds]:
+                raise CheckpointError(
+                    f"--resume: {settings.facts or 'the corpus'} is not what the unfinished run was trained on; bring "
+                    "it back, or remove the unfinished run and start again"
+                )
             trainer.load_state(state["trainer"])
             restore(trainer.model, trainer.optimizer, tensors)
         elif place == 0:
@@ -169,6 +193,7 @@ def _keeper(checkpoint: Checkpoint | None, name: str, trainer: Trainer, progress
                 "done": [asdict(condition) for condition in progress.done],
                 "seconds": progress.seconds,
                 "settings": trainer.settings.model_dump(mode="json"),
+                "digest": [corpus.digest for corpus in trainer.corpora],
             }
             checkpoint.write(state, tensors_of(trainer.model, trainer.optimizer))
 
@@ -180,16 +205,19 @@ def _train(trainer: Trainer, said: Callable[[Trainer], None], keep: Callable[[],
     wanted = set(evaluation_epochs(trainer.settings.epochs))
     if trainer.epoch == 0:
         trainer.evaluate()
-    kept = monotonic()
+    kept, took = monotonic(), 0.0
     said(trainer)
     while trainer.epoch < trainer.settings.epochs:
         trainer.run_epoch()
         if trainer.epoch in wanted:
             trainer.evaluate()
         said(trainer)
-        if monotonic() - kept > CHECKPOINT_SECONDS or trainer.epoch == trainer.settings.epochs:
+        due = monotonic() - kept > max(CHECKPOINT_SECONDS, took / WRITING_SHARE)
+        if due or trainer.epoch == trainer.settings.epochs:
+            start = monotonic()
             keep()
             kept = monotonic()
+            took = kept - start
 
 
 def measure(name: str, trainer: Trainer) -> Condition:
@@ -198,7 +226,7 @@ def measure(name: str, trainer: Trainer) -> Condition:
     train, test = trainer.scores()
     right = [int(any_right(test.right[s : s + 1], c.question).sum()) for s, c in enumerate(corpora)]
     first = corpora[0]
-    sorts = np.stack([c.answer_kind.sum(axis=-1) for c in corpora])  # (S, Q, k)
+    drawn, best = zip(*(guesses(c) for c in corpora), strict=True)  # (questions,) of each seed
     return Condition(
         name=name,
         train_sentences=len(first.train),
@@ -207,7 +235,9 @@ def measure(name: str, trainer: Trainer) -> Condition:
         answer_length=first.answer_length,
         vocabulary=first.vocabulary_size,
         chance=first.answer_length * float(np.log(first.vocabulary_size)),
-        sort_chance=float(np.log(sorts).sum(axis=-1).mean()),
+        sort_chance=float(np.mean([-np.log(g).mean() for g in drawn])),
+        guess_probability=float(np.mean([g.mean() for g in best])),
+        never_trained=list(first.never_trained),
         floor=first.floor,
         **history.as_dict(),
         train_nll_by_token=(-train.log_probability.mean(axis=1).T).tolist(),

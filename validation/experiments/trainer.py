@@ -34,9 +34,9 @@ class Diverged(BadInput):
 class History:
     """Measures at each evaluation: `epoch` (E,), the others one list of S values for each evaluation.
 
-    `train_nll` and `test_nll` -log p of whole answers, `top_1` the share of held-out questions whose likeliest answer
-    is right, `train_top_1` that of trained sentences, `rank` and `mass` means over held-out answer tokens, `index` the
-    log-odds gained by what is held out over that gained by its premises (nan where it says nothing).
+    `train_nll` (by weight) and `test_nll` -log p of whole answers, `top_1` the share of held-out questions whose
+    likeliest answer is right, `train_top_1` that of trained sentences, `rank` and `mass` means over held-out answer
+    tokens, `index` the log-odds gained by what is held out over that gained by its premises (nan: says nothing).
     """
 
     epoch: list[int] = field(default_factory=list)
@@ -83,7 +83,7 @@ class Trainer:
         self.test_sentences = np.stack([c.test for c in corpora])  # (S, Q, T)
         self._train = torch.as_tensor(self.train_sentences, device=device)
         self._weight = torch.as_tensor(np.stack([c.weight for c in corpora]), dtype=torch.float32, device=device)
-        self._kind = np.stack([c.answer_kind for c in corpora])  # (S, Q, k, m)
+        self._kinds = np.stack([c.kind_numbers for c in corpora])  # (S, m)
         self._at_start: tuple[np.ndarray, np.ndarray] | None = None
 
     # -- training --
@@ -131,7 +131,7 @@ class Trainer:
     def scores(self) -> tuple[Scores, Scores]:
         """Of trained and of held-out sentences, in eval mode."""
         k = self.corpora[0].answer_length
-        return score(self.model, self.train_sentences, k, None), score(self.model, self.test_sentences, k, self._kind)
+        return score(self.model, self.train_sentences, k, None), score(self.model, self.test_sentences, k, self._kinds)
 
     def evaluate(self) -> None:
         """Add the measures of this epoch to the history. Raises Diverged where they are no numbers."""
@@ -150,7 +150,8 @@ class Trainer:
         index = gain_index(odds[1] - self._at_start[1], odds[0] - self._at_start[0], self.corpora)
         history = self.history
         history.epoch.append(self.epoch)
-        history.train_nll.append((-train.whole.mean(axis=1)).tolist())
+        weight = np.stack([c.weight for c in self.corpora])
+        history.train_nll.append((-(weight * train.whole).mean(axis=1)).tolist())
         history.test_nll.append([float(-q.mean()) for q in questions])
         history.top_1.append([float(r.mean()) for r in right])
         history.train_top_1.append(train.right.mean(axis=1).tolist())

@@ -67,3 +67,25 @@ def test_the_count_is_the_binomial_quantile() -> None:
 def test_the_floor_is_taken_off() -> None:
     """A file with conflicts cannot be learnt below its conditional entropy."""
     assert claims.trained_learnt(replace(witness(0.7, 9.0, 0), floor=0.69)).verdict == "holds"
+
+
+def test_too_few_questions_claim_nothing() -> None:
+    """Where even every answer right could be chance, the count does not apply, and says how many there are."""
+    claim = claims.held_out_not_answered(
+        replace(witness(0.0, 9.0, 10), questions=2, right=[2, 2], guess_probability=0.5)
+    )
+    assert claim.verdict == "not applicable"
+    assert "4 questions are too few" in claim.detail
+
+
+def test_a_relation_that_nothing_trains_claims_nothing() -> None:
+    """Asked by a token that no row trains, neither loss nor count says anything; training itself still does."""
+    asked = replace(witness(0.0, 9.0, 0), never_trained=["capital⁻¹"])
+    found = claims_of("reversal", [asked])
+    assert [c.verdict for c in found] == ["holds", "not applicable", "not applicable"]
+    assert "no row trains capital⁻¹" in found[1].detail
+
+
+def test_every_end_of_a_chain_is_a_trained_answer() -> None:
+    """So chains are held to the guess among the answers of their relation, as the control is."""
+    assert claims_of("chain-of-thought", [witness(0.0, 3.5, 0)])[1].bound == 2.996

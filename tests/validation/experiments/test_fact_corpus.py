@@ -165,11 +165,17 @@ def test_panels_of_facts_know_what_is_trained() -> None:
 
 
 def test_the_floor_counts_the_answers_of_each_prompt() -> None:
-    """Without weights the floor is the mean log number of trained answers of a sentence's prompt; 0 where it is one."""
+    """Without weights the floor is the mean log number of trained answers of a sentence's prompt; 0 where it is one.
+
+    With weights it is the weighted mean of -log of the shares, below which no weighted loss can fall.
+    """
     rows = [Fact("a", "r", "b"), Fact("a", "r", "c"), Fact("a", "r", "d"), Fact("e", "r", "f")]
     corpus = reversal_fact_corpus(rows, "f", control=False)
     assert corpus.floor == pytest.approx(3 * np.log(3) / 4, abs=1e-14)
     assert reversal_fact_corpus(rows[2:], "f", control=False).floor == 0
+    uneven = [Fact("a", "r", "b", weight=3.0), Fact("a", "r", "c"), Fact("e", "r", "f", weight=4.0)]
+    expected = -(3 * np.log(3 / 4) + np.log(1 / 4)) / 8
+    assert reversal_fact_corpus(uneven, "f", control=False).floor == pytest.approx(expected, abs=1e-14)
 
 
 def test_nothing_held_out_is_an_error() -> None:

@@ -60,14 +60,14 @@ def test_scores_are_those_of_a_softmax_in_double_precision(k: int) -> None:
     """log p, rank and mass of each answer token follow from the logits before it, token by token in numpy."""
     model, m = drawn(9, 4), 9
     sentences = shuffled(2, 7, 5, m)
-    kind = np.random.default_rng(2).random((2, 7, k, m)) < 0.5
+    kind = np.random.default_rng(2).integers(3, size=(2, m))
     found = score(model, sentences, k, kind)
     log_p = log_softmax(numpy_logits(model, sentences), axis=-1)
     for s, q, j in np.ndindex(2, 7, k):
         place = 5 - k + j  # of the token in its sentence; the logits of the place before predict it
         of_token, token = log_p[s, q, place - 1], sentences[s, q, place]
         assert found.log_probability[s, q, j] == pytest.approx(of_token[token], abs=ROUNDING)
-        assert found.mass[s, q, j] == pytest.approx(np.exp(of_token[kind[s, q, j]]).sum(), abs=ROUNDING)
+        assert found.mass[s, q, j] == pytest.approx(np.exp(of_token[kind[s] == kind[s, token]]).sum(), abs=ROUNDING)
         assert found.rank[s, q, j] == 1 + (np.delete(of_token, token) > of_token[token]).sum()
     np.testing.assert_allclose(found.whole, found.log_probability.sum(axis=-1), atol=1e-14)
     assert np.array_equal(found.right, (found.rank == 1).all(axis=-1))
@@ -108,7 +108,7 @@ def test_a_tie_is_no_right_answer() -> None:
 def test_scores_of_many_sentences_are_those_of_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cutting the sentences into pieces of two, two, two and one changes no score, and no sentences give no scores."""
     model, sentences = drawn(9, 4), shuffled(2, 7, 5, 9)
-    kind = np.random.default_rng(2).random((2, 7, 2, 9)) < 0.5
+    kind = np.random.default_rng(2).integers(3, size=(2, 9))
     whole = score(model, sentences, 2, kind)
     monkeypatch.setattr(measures, "LOGITS_AT_ONCE", 2 * 2 * 2 * 9)
     cut = score(model, sentences, 2, kind)

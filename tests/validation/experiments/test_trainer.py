@@ -34,7 +34,7 @@ CPU = torch.device("cpu")
 ROUNDING = 1e-5
 
 WEIGHTED = [
-    Fact("ann", "parent", "bob", "both"),
+    Fact("ann", "parent", "zoe", "both"),
     Fact("ann", "parent", "carl", weight=3.0),
     Fact("eve", "parent", "bob", weight=0.5),
     Fact("dave", "friend", "carl"),
@@ -261,7 +261,7 @@ def test_the_history_is_that_of_the_scores(make: Callable[..., Trainer], monkeyp
         questions = [corpus.question == q for q in range(corpus.question.max() + 1)]
         of_questions = [-np.log(np.exp(test.whole[s, own]).sum()) for own in questions]
         # means of a few dozen doubles
-        assert history.train_nll[1][s] == pytest.approx(-train.whole[s].mean(), abs=1e-13)
+        assert history.train_nll[1][s] == pytest.approx(-(corpus.weight * train.whole[s]).mean(), abs=1e-13)
         assert history.test_nll[1][s] == pytest.approx(np.mean(of_questions), abs=1e-13)
         assert history.top_1[1][s] == pytest.approx(np.mean([test.right[s, own].any() for own in questions]))
         assert history.train_top_1[1][s] == pytest.approx(train.right[s].mean())

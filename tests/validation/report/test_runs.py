@@ -33,7 +33,7 @@ def _run(tied: bool = False) -> RunResult:
     twice = {name: [[4.4, 4.4], *getattr(early, name)] for name in ("train_nll", "test_nll", "top_1", "train_top_1")}
     twice |= {name: [[5.0, 6.0], *getattr(early, name)] for name in ("rank", "mass")}
     plain = replace(early, **twice, index=[[None, None], [-0.25, -0.15]])
-    control = replace(plain, name="control", right=[1, 0])
+    control = replace(plain, name="control", right=[10, 10] if tied else [1, 0])
     settings = TrainSettings(seeds=2, tied=tied)
     claims = tuple(claims_of("reversal", [plain, control]))
     return RunResult(settings, (plain, control), claims, (f"about {HOSTILE}",), 12_345, "CPU", 7.0, {})
@@ -70,9 +70,11 @@ def test_long_answers_are_shown_token_by_token() -> None:
 
 
 def test_tying_is_explained_where_it_can_be_seen() -> None:
-    """Only beside an untied run does a tied one say what tying does."""
-    said = [str(runs_section(runs).blocks) for runs in ([_run()], [_run(), _run(tied=True)])]
-    assert ["Tying the head" in text for text in said] == [False, True]
+    """Only beside an untied run that passes its control does a tied one that fails it say what tying does."""
+    tied = _run(tied=True)
+    alike = replace(tied, claims=_run().claims)  # a tied run that answers nothing either
+    said = [str(runs_section(runs).blocks) for runs in ([_run()], [tied], [_run(), alike], [_run(), tied])]
+    assert ["Tying the head" in text for text in said] == [False, False, False, True]
 
 
 def test_a_run_survives_every_form() -> None:
