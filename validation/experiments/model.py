@@ -10,7 +10,7 @@ Conventions:
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -122,11 +122,40 @@ class Block(nn.Module):
         mixed = mixed.reshape(seeds, batch * last, d)  # (S B, P, h, d/h) -> (S, B P, d)
         stream = (x if last == length else x[:, :, -last:]).reshape(seeds, batch * last, d)
         stream = stream + self._dropped(self.attention_out(mixed))
-        hidden = functional.gelu(self.up(self.norm_perceptron(stream)), approximate="tanh")
+        hidden = gelu(self.up(self.norm_perceptron(stream)))
         return (stream + self._dropped(self.down(hidden))).view(seeds, batch, last, d)
 
     def _dropped(self, x: Tensor) -> Tensor:
         return functional.dropout(x, self.shape.dropout, self.training) if self.shape.dropout else x
+
+
+# GELU in its tanh form: x (1 + tanh v)/2 with v = sqrt(2/pi) (x + 0.044715 x^3) is x sigmoid(2 v), 2 v = x (A + B x^2)
+GELU_A = 2 * math.sqrt(2 / math.pi)
+GELU_B = 0.044715 * GELU_A
+
+
+def gelu(x: Tensor) -> Tensor:
+    """GELU in its tanh form; on a CPU by way of the sigmoid, in half the time of torch's kernel."""
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
+        return functional.gelu(x, approximate="tanh")
+    result: Tensor = _Gelu.apply(x)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Gelu(torch.autograd.Function):
+    """x s with s = sigmoid(x (A + B x^2)); its slope is s (1 + x (A + 3 B x^2)(1 - s))."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        share = x.square().mul_(GELU_B).add_(GELU_A).mul_(x).sigmoid_()
+        ctx.save_for_backward(x, share)
+        return x * share
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        x, share = ctx.saved_tensors
+        slope = x.square().mul_(3 * GELU_B).add_(GELU_A).mul_(x)
+        return slope.mul_(1 - share).add_(1).mul_(share).mul_(gradient)
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:

@@ -15,6 +15,7 @@ from validation.experiments.model import (
     Shape,
     Transformer,
     attention,
+    gelu,
     rotations,
     turned,
 )
@@ -195,6 +196,16 @@ def test_long_attention_is_that_of_the_formula() -> None:
 
 
 # -- parts --
+
+
+def test_gelu_by_way_of_the_sigmoid_is_torchs() -> None:
+    """The same function to the rounding of doubles, far out too, and the gradient is its derivative."""
+    x = torch.cat([torch.linspace(-30, 30, 601, dtype=torch.double), torch.tensor([-1e3, 1e3])]).requires_grad_()
+    torch.testing.assert_close(gelu(x), functional.gelu(x, approximate="tanh"), rtol=0, atol=1e-14)
+    (ours,) = torch.autograd.grad(gelu(x).sum(), x)
+    (theirs,) = torch.autograd.grad(functional.gelu(x, approximate="tanh").sum(), x)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-13)
+    assert torch.autograd.gradcheck(gelu, (torch.linspace(-3, 3, 25, dtype=torch.double).requires_grad_(),))
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
