@@ -12,7 +12,6 @@ import numpy as np
 from scipy.stats import binom
 
 from theory.claim import Claim, Verdict
-from validation.experiments.corpus_of import CONTROL
 from validation.experiments.result import Condition
 from validation.experiments.settings import TrainTask
 
@@ -32,10 +31,9 @@ def claims_of(task: TrainTask, conditions: Sequence[Condition]) -> list[Claim]:
         if task not in CURSED:
             found.append(_where(learnt, held_out_learnt(condition)))
             continue
-        # where held-out answers are trained elsewhere an answer of the right sort is no surprise: in the control, and
-        # in every chain, whose C is the answer of B -> C
-        elsewhere = condition.name == CONTROL or task == "chain-of-thought"
-        level = condition.sort_chance if elsewhere else condition.chance
+        # where held-out answers are trained elsewhere an answer of the right sort is no surprise: in the control, in
+        # chains, whose C is the answer of B -> C, and in files where subjects share their objects
+        level = condition.sort_chance if condition.trained_elsewhere else condition.chance
         asks = _askable(condition)
         found.append(_where(learnt, held_out_not_learnt(condition, level), asks))
         found.append(_where(learnt, held_out_not_answered(condition), asks))

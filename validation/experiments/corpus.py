@@ -98,6 +98,14 @@ class Corpus:
         return np.asarray(self.kinds[answers][..., None] == self.kinds)
 
     @property
+    def trained_elsewhere(self) -> bool:
+        """Whether some held-out answer is also the answer of a training sentence."""
+        trained, held_out = (
+            {tuple(s[-self.answer_length :].tolist()) for s in part} for part in (self.train, self.test)
+        )
+        return not trained.isdisjoint(held_out)
+
+    @property
     def kind_numbers(self) -> np.ndarray:
         """The sort of each token as a number, (m,)."""
         return np.asarray(np.unique(self.kinds, return_inverse=True)[1])

@@ -31,6 +31,7 @@ def witness(train: float, held_out: float, right: int) -> Condition:
         sort_chance=2.996,
         guess_probability=0.05,
         never_trained=[],
+        trained_elsewhere=False,
         floor=0.0,
         epoch=[100],
         train_nll=both[0],

@@ -45,7 +45,8 @@ class Condition:
     `train_nll_by_token` and `test_nll_by_token` (k, S) at the end; `right` how many of the `questions` each seed
     answers (S,). `chance` is the loss of a uniform guess among all tokens, `sort_chance` that of the best guess
     that knows the relation alone, `guess_probability` how often such a guess is right (see `guess`). `never_trained`:
-    relations that questions ask by and no plain sentence trains. `floor`: the conditional entropy of trained answers.
+    relations that questions ask by and no plain sentence trains. `trained_elsewhere`: some held-out answer is also a
+    trained one. `floor`: the conditional entropy of trained answers.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Condition:
     sort_chance: float
     guess_probability: float
     never_trained: list[str]
+    trained_elsewhere: bool
     floor: float
     epoch: list[int]
     train_nll: list[list[float]]

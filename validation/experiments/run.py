@@ -238,6 +238,7 @@ def measure(name: str, trainer: Trainer) -> Condition:
         sort_chance=float(np.mean([-np.log(g).mean() for g in drawn])),
         guess_probability=float(np.mean([g.mean() for g in best])),
         never_trained=list(first.never_trained),
+        trained_elsewhere=any(c.trained_elsewhere for c in corpora),
         floor=first.floor,
         **history.as_dict(),
         train_nll_by_token=(-train.log_probability.mean(axis=1).T).tolist(),

@@ -36,7 +36,7 @@ def test_a_cursed_run_holds() -> None:
 
 def test_the_control_is_held_to_the_guess_of_its_sort() -> None:
     """With every held-out answer an answer of some sentence, the level is that of the right sort, not of all tokens."""
-    control = replace(witness(0.0, 3.5, 0), name="control")
+    control = replace(witness(0.0, 3.5, 0), name="control", trained_elsewhere=True)
     (_, plain, _), (_, beside, _) = (claims_of("reversal", [c]) for c in (witness(0.0, 3.5, 0), control))
     assert (plain.verdict, beside.verdict) == ("fails", "holds")
 
@@ -88,4 +88,4 @@ def test_a_relation_that_nothing_trains_claims_nothing() -> None:
 
 def test_every_end_of_a_chain_is_a_trained_answer() -> None:
     """So chains are held to the guess among the answers of their relation, as the control is."""
-    assert claims_of("chain-of-thought", [witness(0.0, 3.5, 0)])[1].bound == 2.996
+    assert claims_of("chain-of-thought", [replace(witness(0.0, 3.5, 0), trained_elsewhere=True)])[1].bound == 2.996

@@ -18,6 +18,7 @@ def test_entities_are_guessed_whole(entity_tokens: int, entities: int) -> None:
         drawn, best = guesses(corpus)
         np.testing.assert_allclose(drawn, 1 / entities, rtol=1e-12)
         assert np.array_equal(best, drawn)
+        assert corpus.trained_elsewhere == (corpus is not plain)
 
 
 def test_a_frequent_answer_is_a_good_guess() -> None:
