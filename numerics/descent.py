@@ -30,8 +30,8 @@ class DescentSettings:
     """`gd` is full-batch descent, `sgd` one example a step, `momentum` the heavy ball with either batch.
 
     Updates are torch.optim.SGD's: v <- beta v + g, Theta <- Theta - learning_rate v, g = gradient +
-    weight_decay Theta. `order` and `seed` are those of `numerics.order.visits`. Raises ValueError on
-    impossible settings.
+    weight_decay Theta; `decoupled` decay multiplies Theta by 1 - learning_rate weight_decay instead. `order`
+    and `seed` are those of `numerics.order.visits`. Raises ValueError on impossible settings.
     """
 
     optimizer: Optimizer
@@ -41,6 +41,7 @@ class DescentSettings:
     batch: Batch = "one"
     order: Order = "reshuffled"
     seed: int = 0
+    decoupled: bool = False
 
     def __post_init__(self) -> None:
         for value, allowed in (
@@ -125,8 +126,10 @@ def initial_share(settings: DescentSettings, steps: int) -> np.ndarray:
     """rho_k for k = 0..steps, shape (steps + 1,): what is left of the initial parameters under weight decay.
 
     rho_{k+1} = rho_k - lr nu_{k+1}, nu_{k+1} = beta nu_k + lambda rho_k: the power (1 - lr lambda)^k for gd
-    and sgd (beta = 0), a two-term recursion for momentum.
+    and sgd (beta = 0) and for every decoupled decay, a two-term recursion for momentum.
     """
+    if settings.decoupled:
+        return (1.0 - settings.learning_rate * settings.weight_decay) ** np.arange(steps + 1)
     share = np.ones(steps + 1)
     velocity = 0.0
     for k in range(steps if settings.weight_decay else 0):
@@ -158,13 +161,16 @@ def _iterates(flow: LogitFlow, settings: DescentSettings, steps: int, share: np.
     yield coordinates
     for k in range(steps):
         rows, block = ascent(k, coordinates)
+        if settings.decoupled:
+            coordinates *= 1.0 - settings.learning_rate * settings.weight_decay
         if settings.friction:
             velocity *= settings.friction
-            velocity += settings.weight_decay * coordinates
+            if not settings.decoupled:
+                velocity += settings.weight_decay * coordinates
             velocity[rows] -= block
             coordinates -= settings.learning_rate * velocity
         else:
-            if settings.weight_decay:
+            if settings.weight_decay and not settings.decoupled:
                 coordinates *= 1.0 - settings.learning_rate * settings.weight_decay
             coordinates[rows] += settings.learning_rate * block
         yield coordinates

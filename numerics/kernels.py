@@ -51,6 +51,12 @@ class Kernels:
         return self._kernel(slice(0, self.task.trained_contexts))
 
     @cached_property
+    def trained_to_tokens(self) -> np.ndarray:
+        """Phi_A G (N, m), from trained contexts to single tokens."""
+        features = self.task.features[: self.task.trained_contexts]
+        return features.toarray() + features @ self.gram.excess
+
+    @cached_property
     def cross_kernel(self) -> np.ndarray:
         """K_Aq (N, other contexts), the kernel from trained to untrained contexts."""
         return self._kernel(slice(self.task.trained_contexts, None)).T

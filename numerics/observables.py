@@ -117,8 +117,8 @@ def _log_ratio(
     """
     start = weight @ _negative_log_probability(initial_logits, answers)
     gain = (
-        _log_mean_exp(initial_logits, logit_change)
-        - _log_mean_exp(np.where(answers, initial_logits, -np.inf), logit_change)
+        log_mean_exp(initial_logits, logit_change)
+        - log_mean_exp(np.where(answers, initial_logits, -np.inf), logit_change)
     ) @ weight
     near = np.abs(gain) < SMALL_CHANGE * start
     if near.all():
@@ -165,7 +165,7 @@ def _centred_change(logit_change: np.ndarray, answers: np.ndarray) -> np.ndarray
     return answer - logit_change.mean(axis=1)
 
 
-def _log_mean_exp(initial_logits: np.ndarray, logit_change: np.ndarray) -> np.ndarray:
+def log_mean_exp(initial_logits: np.ndarray, logit_change: np.ndarray) -> np.ndarray:
     """log sum_j p_j e^(d_j) with p = softmax of the initial logits, row by row; (..., R, m) -> (..., R)."""
     occurs = initial_logits > -np.inf
     change = np.where(occurs, logit_change, 0.0)

@@ -3,15 +3,25 @@
 from functools import cache
 
 from theory import (
+    asked_embedding,
+    asked_target,
     bilinear,
     decoupled_row,
+    factorised,
+    factorised_flow,
     first_order,
     interpolation,
+    losses,
     ordering,
     sgd_row,
+    sign_descent,
+    squared_closed_form,
+    symmetric,
+    trained_embeddings,
     transformer,
     unseen_target,
     visits,
+    weight_decay,
 )
 from theory.derivation import Derivation, FalseTwin, Law
 
@@ -25,6 +35,17 @@ LAWS: tuple[Law, ...] = (
     *unseen_target.LAWS,
     *visits.LAWS,
     *ordering.LAWS,
+    # which loss, which space of parameters and which optimiser keep the curse or lift it
+    *losses.LAWS,
+    *squared_closed_form.LAWS,
+    *symmetric.LAWS,
+    *factorised.LAWS,
+    *factorised_flow.LAWS,
+    *trained_embeddings.LAWS,
+    *weight_decay.LAWS,
+    *asked_embedding.LAWS,
+    *asked_target.LAWS,
+    *sign_descent.LAWS,
 )
 
 

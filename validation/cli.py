@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 import theory
 from validation.commands.check import check
 from validation.commands.derive import derive
+from validation.commands.remedies import remedies
 from validation.commands.report import report
 from validation.commands.shared import BAD_INPUT, INTERRUPTED, OUR_ERROR, complain
 from validation.commands.train import train
@@ -30,7 +31,7 @@ def show_version() -> None:
     typer.echo(theory.__version__)
 
 
-for command in (verify, check, report, derive, train):
+for command in (verify, check, report, derive, train, remedies):
     app.command()(command)
 
 
@@ -41,6 +42,7 @@ def main() -> None:
     except typer.Exit as leaving:
         code = leaving.exit_code
     except (KeyboardInterrupt, typer.Abort):
+        complain("interrupted; nothing was written")
         code = INTERRUPTED
     except TyperException as error:
         complain(f"{error.format_message()} (see reversal --help)")
@@ -49,8 +51,6 @@ def main() -> None:
         traceback.print_exc()
         complain("this is an error of ours: please report the lines above")
         code = OUR_ERROR
-    if code == INTERRUPTED:
-        complain("interrupted; nothing was written")
     sys.exit(code)
 
 

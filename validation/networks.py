@@ -93,24 +93,37 @@ class Network(nn.Module, ABC):
         return torch.arange(self.context_count).expand(self.seeds, -1)
 
 
-class BilinearNetwork(Network):
+class EmbeddedNetwork(Network):
+    """A network on fixed embeddings V (S, m, d) of the tokens, its contexts the features x = phi V.
+
+    Raises ValueError when the shape does not fit the task.
+    """
+
+    model = "bilinear"
+    dimension: int
+
+    def __init__(self, task: Task, embeddings: np.ndarray | Tensor) -> None:
+        embeddings = _as_float64(embeddings)
+        seeds, dimension = _shape_of_embeddings(task, embeddings)
+        super().__init__(task, seeds)
+        self.task = task
+        self.dimension = dimension
+        self.embeddings = SeedMatrices(embeddings, trainable=False)
+        features = np.stack([task.features @ v.numpy() for v in embeddings])  # (contexts, m) x (m, d), each seed
+        self.features = SeedMatrices(torch.from_numpy(features), trainable=False)
+
+
+class BilinearNetwork(EmbeddedNetwork):
     """Logits x^T Theta v_j with fixed embeddings (arXiv 2405.04669, Section 3); x is the feature phi V.
 
     `embeddings` V (S, m, d) and the initial `theta` (S, d, d) may be arrays or tensors; both are copied.
     Raises ValueError when a shape does not fit the task.
     """
 
-    model = "bilinear"
-
     def __init__(self, task: Task, embeddings: np.ndarray | Tensor, theta: np.ndarray | Tensor) -> None:
-        embeddings, theta = _as_float64(embeddings), _as_float64(theta)
-        seeds, dimension = _shape_of_embeddings(task, embeddings)
-        _require_shape("theta", theta, (seeds, dimension, dimension))
-        super().__init__(task, seeds)
-        self.dimension = dimension
-        self.embeddings = SeedMatrices(embeddings, trainable=False)
-        features = np.stack([task.features @ v.numpy() for v in embeddings])  # (contexts, m) x (m, d), each seed
-        self.features = SeedMatrices(torch.from_numpy(features), trainable=False)
+        super().__init__(task, embeddings)
+        theta = _as_float64(theta)
+        _require_shape("theta", theta, (self.seeds, self.dimension, self.dimension))
         self.theta = SeedMatrices(theta)
 
     @classmethod

@@ -16,9 +16,10 @@ from validation.compare import (
     rounding_tolerance,
 )
 from validation.instances import Instances, attention_instances, bilinear_instances
+from validation.optimizers import Optimizer
 from validation.real_runs import descent_settings, recorded_steps
 from validation.settings import largest_share
-from validation.training import Optimizer, Progress, TrainingSettings, train
+from validation.training import Progress, TrainingSettings, train
 
 DIMENSION = 256
 INIT_SCALE = 0.1  # large enough that S(0) matters in the law

@@ -77,7 +77,7 @@ def run(instances: Instances, settings: TrainingSettings, progress: Progress | N
         track_unseen=instances.model == "transformer",
         progress=progress,
     )
-    if settings.optimizer in ("adam", "adamw"):
+    if settings.optimizer not in ("gd", "sgd", "momentum"):
         return RealRun(instances, settings, kernels, training, None, None, None)
     starts = list(zip(instances.grams, training.initial_logits, instances.seeds, strict=True))
     half = replace(settings, learning_rate=settings.learning_rate / 2, steps=2 * settings.steps)
@@ -104,9 +104,9 @@ def run(instances: Instances, settings: TrainingSettings, progress: Progress | N
 def descent_settings(settings: TrainingSettings, seed: int) -> DescentSettings:
     """The same optimiser as a recursion in logit space, visiting pairs in the same order.
 
-    Raises ValueError for Adam, which has none.
+    Raises ValueError for Adam and sign descent, which have none.
     """
-    if settings.optimizer == "adam" or settings.optimizer == "adamw":
+    if settings.optimizer not in ("gd", "sgd", "momentum"):
         raise ValueError(f"{settings.optimizer} leaves the span of gradients and has no recursion in logit space")
     return DescentSettings(
         optimizer=settings.optimizer,
@@ -116,6 +116,7 @@ def descent_settings(settings: TrainingSettings, seed: int) -> DescentSettings:
         batch=settings.batch,
         order=settings.order,
         seed=seed,
+        decoupled=settings.decoupled,
     )
 
 

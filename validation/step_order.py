@@ -16,7 +16,8 @@ from theory.claim import Claim
 from theory.task import Task
 from validation.compare import check_order, fitted_order, not_applicable
 from validation.instances import bilinear_instances
-from validation.training import Batch, Optimizer, Progress, TrainingSettings, train
+from validation.optimizers import Optimizer
+from validation.training import Batch, Progress, TrainingSettings, train
 
 DIMENSION = 64
 INIT_SCALE = 0.01

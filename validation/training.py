@@ -2,8 +2,9 @@
 
 Conventions:
 - Time is learning rate x steps, and for heavy-ball momentum beta, learning rate x steps / (1 - beta).
-- The loss is sum_k w_k (-log p(b_k|a_k)) over the K trained pairs (natural logarithm). A full batch is that
-  sum; a batch of one visits pair k with weight K w_k, so that the mean over uniform visits is the same loss.
+- The loss is sum_k w_k (-log p(b_k|a_k)) over the K trained pairs (natural logarithm), or another loss of their
+  logits. A full batch is that sum; a batch of one visits pair k with weight K w_k, so that the mean over uniform
+  visits is the same loss.
 - What is differentiated is summed over seeds: seeds share no parameter, so each gradient is its seed's own.
 """
 
@@ -16,16 +17,17 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from numerics.losses import LOSSES, Loss
 from numerics.observables import observe, trajectory_of
 from numerics.order import ORDERS, Order, visits
 from numerics.trajectory import Trajectory
 from theory.errors import BadInput
 from theory.task import Task
+from validation.losses import pair_losses, row_potential
 from validation.networks import Network
+from validation.optimizers import Optimizer, decay, torch_optimizer
 
-Optimizer = Literal["gd", "sgd", "momentum", "adam", "adamw"]
 Batch = Literal["full", "one"]
 Progress = Callable[[int, int], None]
 
@@ -44,8 +46,9 @@ class TrainingSettings:
     """How to descend. `gd` is full-batch descent without momentum, `sgd` visits one pair a step in `order`.
 
     `momentum` is the beta of heavy-ball momentum and means nothing to the other optimisers. `weight_decay`
-    times the parameters is added to the gradient, except under `adamw`, where it is decoupled. Raises
-    ValueError that names every violation.
+    times the parameters is added to the gradient, except under `adamw` and where it is `decoupled`: then the
+    parameters shrink by 1 - learning_rate weight_decay before each step. Raises ValueError that names every
+    violation.
     """
 
     optimizer: Optimizer
@@ -55,9 +58,16 @@ class TrainingSettings:
     order: Order = "cyclic"
     momentum: float = 0.9
     weight_decay: float = 0.0
+    decoupled: bool = False
+    loss: Loss = "cross-entropy"
 
     def __post_init__(self) -> None:
-        choices = (("optimizer", get_args(Optimizer)), ("batch", get_args(Batch)), ("order", ORDERS))
+        choices = (
+            ("optimizer", get_args(Optimizer)),
+            ("batch", get_args(Batch)),
+            ("order", ORDERS),
+            ("loss", LOSSES),
+        )
         problems = [
             f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}"
             for name, allowed in choices
@@ -74,6 +84,8 @@ class TrainingSettings:
             problems.append(f"momentum must be in [0, 1), got {self.momentum}")
         if not 0 <= self.weight_decay < np.inf:
             problems.append(f"weight_decay must be finite and not negative, got {self.weight_decay}")
+        if self.weight_decay and not self.decoupled and self.optimizer == "sign":
+            problems.append("sign descent takes weight decay only decoupled")
         if problems:
             raise ValueError("; ".join(problems))
 
@@ -88,17 +100,17 @@ class TrainingSettings:
         return self.optimizer == "sgd" and self.weight_decay == 0
 
     def torch_optimizer(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The torch optimiser of these settings."""
-        rate, decay = self.learning_rate, self.weight_decay
-        match self.optimizer:
-            case "adam":
-                return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
-            case "adamw":
-                return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
-            case "momentum":
-                return torch.optim.SGD(parameters, rate, self.momentum, weight_decay=decay, foreach=True)
-            case _:
-                return torch.optim.SGD(parameters, rate, weight_decay=decay, foreach=True)
+        """The torch optimiser of these settings, without the weight decay that is decoupled by hand."""
+        by_hand = self.decoupled and self.optimizer != "adamw"
+        return torch_optimizer(
+            self.optimizer, parameters, self.learning_rate, self.momentum, 0.0 if by_hand else self.weight_decay
+        )
+
+    @property
+    def shrinking(self) -> float:
+        """The share that decoupled weight decay takes by hand before each step; adamw does it itself."""
+        by_hand = self.decoupled and self.optimizer != "adamw"
+        return self.learning_rate * self.weight_decay if by_hand else 0.0
 
 
 @dataclass(frozen=True)
@@ -235,14 +247,15 @@ def _full_batch_descent(
 ) -> Iterator[int]:
     """Every step descends the weighted loss over all pairs; one forward pass over the N trained contexts."""
     contexts = torch.arange(task.trained_contexts).expand(len(seeds), -1)  # (S, N)
+    context = torch.from_numpy(task.train_context)
     pair = torch.from_numpy(task.train_context * task.vocabulary_size + task.train_target)  # (K,) into N x m
     weight = torch.from_numpy(task.train_weight)
-    optimizer = _optimizer(network, settings)
+    stepper = _Stepper(network, settings)
     yield 0
     for done in range(1, settings.steps + 1):
         logits = network(contexts)  # (S, N, m)
-        log_probability = functional.log_softmax(logits, dim=-1).flatten(1).index_select(1, pair)  # (S, K)
-        _step(optimizer, -(log_probability @ weight).sum())  # (S, K) x (K,) -> (S,), summed over seeds
+        losses = pair_losses(settings.loss, logits, pair, context)  # (S, K)
+        stepper.step((losses @ weight).sum())  # (S, K) x (K,) -> (S,), summed over seeds
         if unseen is not None:
             unseen.update(contexts, logits.detach())
         yield done
@@ -260,31 +273,37 @@ def _single_pair_descent(
     order = np.stack([visits(settings.order, pairs, settings.steps, s).astype(np.int32) for s in seeds], axis=1)
     context, target = torch.from_numpy(task.train_context), torch.from_numpy(task.train_target)
     weight = torch.from_numpy(pairs * task.train_weight)
-    optimizer = _optimizer(network, settings)
+    stepper = _Stepper(network, settings)
     done = 0
     yield done
     for start in range(0, settings.steps, CHUNK):
         k = torch.from_numpy(order[start : start + CHUNK]).long()  # (chunk, S)
         for a, b, scale in zip(context[k].unbind(), target[k].unbind(), weight[k].unbind(), strict=True):
-            logits = network(a[:, None])  # (S, 1, m)
-            loss = functional.cross_entropy(logits[:, 0], b, reduction="none")  # (S,)
-            _step(optimizer, loss @ scale)  # (S,) x (S,): summed over seeds
+            logits = network(a[:, None])[:, 0]  # (S, m)
+            loss = row_potential(settings.loss, logits) - logits.gather(1, b[:, None])[:, 0]  # (S,)
+            stepper.step(loss @ scale)  # (S,) x (S,): summed over seeds
             if unseen is not None:
-                unseen.update(a[:, None], logits.detach())
+                unseen.update(a[:, None], logits.detach()[:, None])
             done += 1
             yield done
 
 
-def _optimizer(network: Network, settings: TrainingSettings) -> torch.optim.Optimizer:
+class _Stepper:
     """The optimiser of the network's trainable parameters; gradients are sparse where the step allows it."""
-    network.sparse_gradients = settings.sparse_steps
-    return settings.torch_optimizer([p for p in network.parameters() if p.requires_grad])
 
+    def __init__(self, network: Network, settings: TrainingSettings) -> None:
+        network.sparse_gradients = settings.sparse_steps
+        self.parameters = [p for p in network.parameters() if p.requires_grad]
+        self.optimizer = settings.torch_optimizer(self.parameters)
+        self.shrinking = settings.shrinking
 
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
+    def step(self, loss: Tensor) -> None:
+        """Differentiate, shrink where weight decay is decoupled, and step."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.shrinking:
+            decay(self.parameters, self.shrinking)
+        self.optimizer.step()
 
 
 class _UnseenProbability:

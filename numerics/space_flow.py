@@ -1,0 +1,70 @@
+"""The gradient flow of any loss in any parameter space, with decoupled weight decay: d state/dt = -grad - lambda state.
+
+Time t is step size x steps. Integrated by DOP853 in log(1 + t), as the paper's own flow is (`numerics.flow`, which adds
+error bounds that only a convex loss of a free Theta allows).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from numerics.losses import Loss, negative_gradient
+from numerics.parameter_space import EVERY, ParameterSpace, State
+from numerics.piecewise import explicit_pieces
+
+RELATIVE_TOLERANCE = 1e-8
+ABSOLUTE_TOLERANCE = 1e-11
+
+
+def flow_velocity(space: ParameterSpace, loss: Loss, state: State, weight_decay: float) -> State:
+    """-grad L - lambda state, for the loss over all trained contexts."""
+    task = space.task
+    trained = space.logits(state, slice(0, task.trained_contexts))
+    ascent = task.context_weight[:, None] * negative_gradient(loss, trained, task.target_distribution)
+    velocity = space.velocity(state, ascent, EVERY)
+    if not weight_decay:
+        return velocity
+    return tuple(v - weight_decay * x for v, x in zip(velocity, state, strict=True))
+
+
+def flow_states(
+    space: ParameterSpace,
+    loss: Loss,
+    time: np.ndarray,
+    weight_decay: float = 0.0,
+    tolerance: float = RELATIVE_TOLERANCE,
+) -> Iterator[State]:
+    """The state at each time (T,), which must increase from 0 or later. Raises IntegrationError, ValueError."""
+    time = np.asarray(time, dtype=float)
+    if len(time) == 0 or time[0] < 0 or (np.diff(time) <= 0).any() or not np.isfinite(time).all():
+        raise ValueError(f"times must be finite and increase strictly from 0 or later, got {time}")
+    start = space.start
+    shapes = [x.shape for x in start]
+    ends = np.cumsum([x.size for x in start])
+
+    def unpack(flat: np.ndarray) -> State:
+        parts = np.split(flat, ends[:-1])
+        return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+
+    def pack(state: State) -> np.ndarray:
+        return np.concatenate([x.ravel() for x in state])
+
+    def log_time_velocity(log_time: float, flat: np.ndarray) -> np.ndarray:
+        return np.exp(log_time) * pack(flow_velocity(space, loss, unpack(flat), weight_decay))
+
+    waiting = np.log1p(time).tolist()
+    while waiting and waiting[0] <= 0.0:
+        yield start
+        waiting.pop(0)
+    if not waiting:
+        return
+    pieces = explicit_pieces(
+        log_time_velocity,
+        pack(start),
+        waiting[-1],
+        relative_tolerance=tolerance,
+        absolute_tolerance=ABSOLUTE_TOLERANCE * tolerance / RELATIVE_TOLERANCE,
+    )
+    for piece in pieces:
+        while waiting and waiting[0] <= piece.end:
+            yield unpack(piece.value(waiting.pop(0)))

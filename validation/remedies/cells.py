@@ -1,0 +1,33 @@
+"""A cell of a sweep: one choice at one seed, as a flat record."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from theory.errors import BadInput
+from validation.remedies.settings import RemedySettings
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Raise BadInput where the settings are not those of exactly one choice."""
+    _one_choice(settings, 0)
+
+
+def cell_record(settings: Mapping[str, Any], seed: int) -> dict[str, float | str | None]:
+    """Measure the choice at one seed: index, prediction, probabilities, verdict. Raises BadInput.
+
+    A pure function of settings and seed; the share of the questions that are trained is drawn with the seed too.
+    """
+    from validation.remedies.present import record
+    from validation.remedies.run import FALSE_ALARM, load_task, measured
+
+    chosen = _one_choice(settings, seed)
+    task, _ = load_task(chosen)
+    return record(measured(task, chosen.choices()[0], chosen, FALSE_ALARM))
+
+
+def _one_choice(settings: Mapping[str, Any], seed: int) -> RemedySettings:
+    lists = {"loss": "cross-entropy", "parameters": "free", "optimizer": "gd", "data": "plain"}
+    chosen = RemedySettings.checked(**{**lists, **settings, "seed": seed, "seeds": 1})
+    if len(chosen.choices()) != 1:
+        raise BadInput("a cell of a sweep is one choice: name one loss, parameter space, optimiser and kind of data")
+    return chosen

@@ -1,0 +1,159 @@
+"""False statements about choices, near the true ones; the checker of each claim must call them false.
+
+The witness is a small run: six pairs, three held out, two seeds, dimension 48.
+"""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from numerics.kernels import Kernels
+from numerics.losses import Loss
+from numerics.parameter_space import FreeSpace
+from numerics.space_descent import last_state
+from numerics.space_flow import flow_states
+from numerics.squared_loss import squared_loss_states
+from theory.claim import Claim, Verdict
+from theory.task import reversal_task
+from theory.variants import implication, variant
+from validation.compare import interpolation_residual, rounding_tolerance
+from validation.false_twins import NumericalTwin
+from validation.real_runs import descent_settings
+from validation.remedies import claims
+from validation.remedies.choice import Choice
+from validation.remedies.measure import Trained, measure, rounding, run_choice
+from validation.remedies.schedule import schedule
+from validation.remedies.settings import RemedySettings
+
+DIMENSION, SEEDS = 48, range(2)
+WITNESS = f"6 pairs, 3 held out, dimension {DIMENSION}, seeds 0 and 1"
+SETTINGS = RemedySettings(pairs=6, held_out=3, dimension=DIMENSION, seeds=2)
+
+
+@cache
+def small(choice: Choice) -> Trained:
+    """The witness of one choice."""
+    data = implication(2, 2, 2) if choice.data == "implication" else variant(
+        reversal_task(6, 3), choice.data, choice.share, 0, choice.context
+    )  # fmt: skip
+    return run_choice(data, choice, schedule(choice, data.task, DIMENSION, None, None), DIMENSION, SEEDS)
+
+
+def _recursion(trained: Trained, loss: Loss, **changed: object) -> np.ndarray:
+    """The recursion of the first seed with another loss or other settings, (1, contexts, m)."""
+    settings = replace(descent_settings(trained.schedule, 0), **changed)  # type: ignore[arg-type]
+    space = trained.spaces[0]
+    return space.logits(last_state(space, loss, settings, trained.schedule.steps))[None]
+
+
+def _other_loss() -> Claim:
+    real = small(Choice(loss="squared"))
+    wrong = _recursion(real, "one-against-all")
+    return claims.check_recursion(real.final[:1], wrong, rounding(real, Choice(loss="squared")), "twin", "another loss")
+
+
+def _other_space() -> Claim:
+    real, free = small(Choice(parameters="symmetric")), small(Choice())
+    space = FreeSpace(real.task, free.grams[0], real.initial[0])
+    wrong = space.logits(last_state(space, "cross-entropy", descent_settings(real.schedule, 0), real.schedule.steps))
+    choice = Choice(parameters="symmetric")
+    return claims.check_recursion(
+        real.final[:1], wrong[None], rounding(real, choice), "twin", "free in place of symmetric"
+    )
+
+
+def _coupled_decay() -> Claim:
+    choice = Choice(optimizer="momentum", weight_decay=0.01)
+    real = small(choice)
+    wrong = _recursion(real, "cross-entropy", decoupled=False)
+    return claims.check_recursion(real.final[:1], wrong, rounding(real, choice), "twin", "decay in the gradient")
+
+
+def _lost_decay() -> Claim:
+    real = small(Choice(weight_decay=0.01))
+    kernels = [Kernels(real.task, gram) for gram in real.grams]
+    residual = interpolation_residual(kernels[0], real.initial[0], real.final[:1], 1.0)
+    size = float(np.abs(real.final).max())
+    tolerance = rounding_tolerance(real.schedule.steps, float(DIMENSION), kernels, size, solved=True)
+    return claims.check_law(residual, tolerance, "twin", "the factor of weight decay lost")
+
+
+def _lifted() -> Claim:
+    row = measure(reversal_task(6, 3), Choice(), SETTINGS, 1e-6)
+    assert row.prediction is not None
+    low, high = 1.0 + row.prediction.low, 1.0 + row.prediction.high
+    return claims.check_prediction(row.index.mean, low, high, "twin", "the free model is lifted", row.questions)
+
+
+def _free_is_symmetric() -> Claim:
+    real = small(Choice())
+    indices = np.array([g.logit_index() for g in real.gains()])
+    return claims.check_symmetric(indices, rounding(real, Choice()), "twin")
+
+
+def _centred_is_one() -> Claim:
+    choice = Choice(parameters="symmetric")
+    real = small(choice)
+    indices = np.array([g.centred_logit_index() for g in real.gains()])
+    return claims.check_symmetric(indices, rounding(real, choice), "twin")
+
+
+def _balance_of_order_two() -> Claim:
+    choice = Choice(parameters="factorised", width=8)
+    real = small(choice)
+    half = replace(real.schedule, learning_rate=real.schedule.learning_rate / 2, steps=2 * real.schedule.steps)
+    again = run_choice(real.variant, choice, half, DIMENSION, SEEDS)
+    assert real.drift is not None
+    assert again.drift is not None
+    return claims.check_balance(float(real.drift.max()), float(again.drift.max()), "twin", "order two", order=2.0)
+
+
+def _closed_form_at_half_time() -> Claim:
+    real = small(Choice(loss="squared"))
+    space, end = real.spaces[0], real.schedule.time_per_step * real.schedule.steps
+    early = next(iter(squared_loss_states(space, np.array([end / 2]))))[0]  # type: ignore[arg-type]
+    flow = next(iter(flow_states(space, "squared", np.array([end]))))[0]
+    return claims.check_closed_form(float(np.abs(early - flow).max()), 1e-6, "twin")
+
+
+def _copies_lift_all() -> Claim:
+    real = small(Choice(data="reversed-copies"))
+    taught = np.array([q.taught for q in real.variant.asked])
+    indices = np.array([g.answer / g.premise for g in real.gains()])
+    return claims.check_copies(indices, indices[:, :0], "twin") if taught.any() else claims.check_copies(
+        indices[:, taught], indices[:, ~taught], "twin"
+    )  # fmt: skip
+
+
+def _merged_learns() -> Claim:
+    choice = Choice(data="implication", context="entity+relation", embeddings="orthonormal")
+    real = small(choice)
+    asked = real.variant.asked
+    implied = sorted({x for q in asked for x in q.answers})
+    margin = np.array(
+        [s[q.context, q.answers[0]] - max(s[q.context, x] for x in implied if x not in q.answers)
+         for s in real.final for q in asked]
+    )  # fmt: skip
+    return claims.check_implication(margin, True, 0.0, "twin")
+
+
+TWINS = (
+    NumericalTwin("training-is-recursion", "another loss", WITNESS, _other_loss),
+    NumericalTwin("training-is-recursion", "free in place of symmetric", WITNESS, _other_space),
+    NumericalTwin("training-is-recursion", "coupled decay for decoupled", WITNESS, _coupled_decay),
+    NumericalTwin("interpolation-law", "factor of weight decay lost", WITNESS, _lost_decay),
+    NumericalTwin("index-as-predicted", "the free model is lifted", WITNESS, _lifted),
+    NumericalTwin("reverse-logit-equals-forward", "any Theta", WITNESS, _free_is_symmetric),
+    NumericalTwin("reverse-logit-equals-forward", "logits less their row mean", WITNESS, _centred_is_one),
+    NumericalTwin("balance", "order two in the step", WITNESS, _balance_of_order_two),
+    NumericalTwin("closed-form", "at half the time", WITNESS, _closed_form_at_half_time),
+    NumericalTwin("copies-lift-what-they-cover", "lift every fact", WITNESS, _copies_lift_all),
+    NumericalTwin("implication-learnt", "merged Theta", "2 facts, 2 and 2 subjects, seeds 0 and 1", _merged_learns),
+)
+
+
+@cache
+def twin_verdicts() -> tuple[tuple[str, Verdict], ...]:
+    """The answer of each twin's checker, by id; they depend on no settings, so once a process is enough."""
+    return tuple((twin.id, twin.check().verdict) for twin in TWINS)

@@ -1,0 +1,145 @@
+"""The table of choices for people, on the terminal and as files."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from validation.output_folder import new_folder, write_csv, write_json
+from validation.present import VERDICT_STYLE
+from validation.remedies.choice import reason
+from validation.remedies.result import OverSeeds, RemediesResult, Row
+from validation.report.remedies import remedies_figure
+from validation.report.write import write_figure
+
+FILE = "remedies.json"
+PLAIN_WIDTH = 170  # of text that goes to a file
+EXPLAINED = (
+    "0 cursed, 1 lifted. Index: mean over {seeds}, with the half width of a 95 % interval. Predicted before any "
+    "training: by the law of the asked embedding (half width at a false-alarm rate of 1e-6 for the whole table), in "
+    "closed form, or by the flow integrated from the same start. p asked: mean probability of held-out answers; rival: "
+    "of the best other token that is never trained there; right: questions whose answer is above all such. "
+    "Derivations: reversal derive NAME"
+)
+
+
+def remedies_text(result: RemediesResult, terminal: bool) -> str:
+    """Notes, the table, what failed, and the verdict; coloured and as wide as the terminal if it is one."""
+    console = Console(force_terminal=terminal or None, width=None if terminal else PLAIN_WIDTH)
+    with console.capture() as captured:
+        for note in result.notes:
+            console.print(Text(f"note: {note}"))
+        console.print(_table(result))
+        seeds = result.settings.seeds
+        said = EXPLAINED.format(seeds=f"{seeds} seed{'s' * (seeds > 1)}")
+        console.print(Text(said, style="dim"))
+        for claim in result.all_claims:
+            if claim.verdict not in ("holds", "not applicable"):
+                text = f"{claim.verdict}: {claim.title}: {claim.detail}"
+                console.print(Text(text, style=VERDICT_STYLE[claim.verdict]))
+        verdicts = [claim.verdict for claim in result.all_claims]
+        counts = ", ".join(f"{verdicts.count(v)} {v}" for v in VERDICT_STYLE if v in verdicts)
+        line = f"{result.task.name}, {len(result.rows)} choices: {result.verdict} ({counts})"
+        console.print(Text(line, style=VERDICT_STYLE[result.verdict]))
+    return captured.get()
+
+
+def _table(result: RemediesResult) -> Table:
+    table = Table(title="What keeps the curse and what lifts it", title_justify="left")
+    table.add_column("choice, and why")
+    for head in ("index", "predicted"):
+        table.add_column(head, no_wrap=True)
+    for head in ("logit index", "p trained", "p asked", "1/M", "rival", "right"):
+        table.add_column(head, justify="right")
+    table.add_column("claims", no_wrap=True)
+    for row in result.rows:
+        text, derivation = reason(row.choice)
+        name = Text(row.choice.label, style="bold")
+        name.append(f"\n  {text}", style="not bold dim")
+        name.append(f" ({derivation})" if derivation else " (measured only)", style="not bold dim")
+        verdict = row.verdict if row.claims else "-"
+        table.add_row(
+            name,
+            index_text(row),
+            predicted_text(row),
+            f"{row.logit_index.mean:.3f}",
+            f"{row.trained_p.mean:.3f}",
+            f"{row.asked_p.mean:.3g}",
+            f"{row.chance:.2g}",
+            f"{row.rival_p.mean:.2g}",
+            f"{row.first.mean:.0%}",
+            Text(verdict, style=VERDICT_STYLE.get(verdict, "dim")),
+        )
+    return table
+
+
+def index_text(row: Row) -> str:
+    """The index with its interval; with reversed copies also that of facts with and without one."""
+    text = _with_interval(row.index)
+    if row.taught is not None and row.untaught is not None:
+        text += f"\ncopied {row.taught.mean:.2f}, others {row.untaught.mean:.2f}"
+    return text
+
+
+def predicted_text(row: Row) -> str:
+    """What theory says beforehand, or that it says nothing."""
+    p = row.prediction
+    if p is None:
+        return "measured only"
+    if p.source == "law":
+        return f"{p.mean:.3f} ± {(p.high - p.low) / 2:.3f} law" + "\nof the others" * (row.taught is not None)
+    return f"{p.mean:.3f} {p.source}"
+
+
+def _with_interval(value: OverSeeds) -> str:
+    low, high = value.interval
+    return f"{value.mean:.3f}" + f" ± {(high - low) / 2:.3f}" * (low < high)
+
+
+def table_rows(result: RemediesResult) -> list[dict[str, Any]]:
+    """One flat row a choice, for CSV."""
+    return [record(row) for row in result.rows]
+
+
+def record(row: Row) -> dict[str, Any]:
+    """The chief numbers of a row, flat."""
+    prediction = row.prediction
+    low, high = row.index.interval
+    return {
+        "id": row.choice.slug,
+        "label": row.choice.label,
+        "index": row.index.mean,
+        "index_low": low,
+        "index_high": high,
+        "index_taught": None if row.taught is None else row.taught.mean,
+        "index_untaught": None if row.untaught is None else row.untaught.mean,
+        "predicted": None if prediction is None else prediction.mean,
+        "predicted_low": None if prediction is None else prediction.low,
+        "predicted_high": None if prediction is None else prediction.high,
+        "predicted_by": "measured only" if prediction is None else prediction.source,
+        "flow": None if row.flow is None else row.flow.mean,
+        "logit_index": row.logit_index.mean,
+        "centred_logit_index": row.centred_logit_index.mean,
+        "trained_p": row.trained_p.mean,
+        "asked_p": row.asked_p.mean,
+        "chance": row.chance,
+        "rival_p": row.rival_p.mean,
+        "right": row.first.mean,
+        "steps": row.steps,
+        "learning_rate": row.learning_rate,
+        "verdict": row.verdict if row.claims else "",
+        "reason": reason(row.choice)[0],
+        "derivation": reason(row.choice)[1] or "",
+    }
+
+
+def write_folder(result: RemediesResult, folder: Path) -> None:
+    """`remedies.json`, `remedies.csv`, `claims.csv` and the picture, in a new folder that appears complete."""
+    document = result.as_dict()
+    with new_folder(folder) as draft:
+        write_json(draft / FILE, document)
+        write_csv(draft / "remedies.csv", table_rows(result))
+        write_csv(draft / "claims.csv", [claim.as_dict() for claim in result.all_claims])
+        write_figure(remedies_figure(result), draft)

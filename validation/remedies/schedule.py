@@ -1,0 +1,54 @@
+"""How each choice is trained: step size and number of steps, chosen so that every trained pair is learnt."""
+
+import math
+
+from theory.task import Task
+from validation.remedies.choice import Choice
+from validation.settings import HEAVY_BALL, largest_share
+from validation.training import TrainingSettings
+
+# Flow time for each trained context, t / N. A free row is at p = 0.97 after 50; the squared loss decays exponentially;
+# a product of matrices first has to leave the saddle that it starts at.
+FREE_TIME, SQUARED_TIME, PRODUCT_TIME = 50.0, 20.0, 60.0
+
+# How far a step moves the row that moves most, in units of its residual. Descent on the cross-entropy of one row does
+# not expand distances up to 4, on the squared loss up to 2, less what other rows add; in a product of matrices a row
+# moves by its residual times the square of the factors, some 10 at the end, and rows that share tokens move together.
+# The heavy ball moves ten times its step.
+MOVE = {"gd": 0.5, "sgd": 1.0, "momentum": 0.05}
+SQUARED_SHARE, PRODUCT_SHARE, COUPLED_SHARE = 0.4, 0.2, 0.06
+
+ADAM_STEP, ADAM_STEPS = 0.01, 400
+# A step of sign descent moves the logit of a pair by at most the step times (sum |v_i|)^2, 2 d / pi for Gaussian
+# embeddings and 1 for orthonormal ones.
+SIGN_MOVE, SIGN_STEPS = 0.1, 300
+
+
+def schedule(choice: Choice, task: Task, dimension: int, time: float | None, rate: float | None) -> TrainingSettings:
+    """Step size, steps and batch of a choice; `time` (t / N) and `rate` where they were asked for."""
+    batch = "one" if choice.optimizer in ("sgd", "momentum") else "full"
+    product = choice.parameters not in ("free", "symmetric")
+    if choice.optimizer in ("adam", "adamw"):
+        step, steps = rate or ADAM_STEP, ADAM_STEPS
+    elif choice.optimizer == "sign":
+        moved = 1.0 if choice.embeddings == "orthonormal" else 2.0 * dimension / math.pi
+        step, steps = rate or SIGN_MOVE / moved, SIGN_STEPS
+    else:
+        share = SQUARED_SHARE if choice.loss == "squared" else 1.0
+        if product:
+            share *= PRODUCT_SHARE if task.one_token_contexts else COUPLED_SHARE
+        step = rate or share * MOVE[choice.optimizer] / largest_share(task, "gd" if batch == "full" else "sgd")
+        lasting = time or (PRODUCT_TIME if product else SQUARED_TIME if choice.loss == "squared" else FREE_TIME)
+        friction = HEAVY_BALL if choice.optimizer == "momentum" else 0.0
+        steps = max(1, math.ceil(lasting * task.trained_contexts * (1.0 - friction) / step - 1e-9))
+    return TrainingSettings(
+        choice.optimizer,
+        step,
+        steps,
+        batch,  # type: ignore[arg-type]
+        order="reshuffled",
+        momentum=HEAVY_BALL,
+        weight_decay=choice.weight_decay,
+        decoupled=choice.weight_decay > 0 and choice.optimizer != "adam",
+        loss=choice.loss,
+    )
