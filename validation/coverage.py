@@ -11,7 +11,6 @@ from typing import Any
 from theory.claim import Verdict, joint_verdict
 from theory.laws import derive_all
 
-NOT_IN_THIS_VERSION = "not in this version"
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,8 @@ class PaperClaim:
 
     `theorems` are ids of `reversal check`, `laws` those of derivations (`reversal verify` lists them too), `measured`
     those of claims that `reversal verify` measures on real training, by their stem where one stands for each model,
-    `trained` those of claims that `reversal train` makes of multi-layer transformers, by their stem.
+    `trained` those of claims that `reversal train` makes of multi-layer transformers, by their stem, and `compared`
+    those of `reversal remedies`.
     `how` says how it is checked; `missing` what the paper leaves open, empty where the claim is precise.
     `not_needed` marks an assumption of the paper without which the theorems here do, so that no verdict is due.
     """
@@ -32,13 +32,14 @@ class PaperClaim:
     laws: tuple[str, ...] = ()
     measured: tuple[str, ...] = ()
     trained: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
     missing: str = ""
     not_needed: bool = False
 
     @property
     def checked_by(self) -> tuple[str, ...]:
-        """Every id, theorems first; empty where nothing of this version checks the claim."""
-        return (*self.theorems, *self.laws, *self.measured, *self.trained)
+        """Every id, theorems first."""
+        return (*self.theorems, *self.laws, *self.measured, *self.trained, *self.compared)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class CoveredClaim:
             "laws": list(paper.laws),
             "measured": list(paper.measured),
             "trained": list(paper.trained),
+            "compared": list(paper.compared),
             "how": paper.how,
             "missing": paper.missing,
             "run": list(self.run),
@@ -71,8 +73,9 @@ INTRODUCTION = """# What of the paper is checked
 Every claim of *Towards a Theoretical Understanding of the 'Reversal Curse' via Training Dynamics* (arXiv 2405.04669),
 in this project's words. `theorem` names are those of `reversal check --theorem NAME`; `law` names are derived by both
 commands; `measured` names are claims of `reversal verify`, and those that end in `-` stand for one claim per model or
-optimiser; `trained` names are claims of `reversal train` about multi-layer transformers, one per condition. Verdicts
-depend on the task: `reversal check --theorem all` prints them. This file is made by `python -m validation.coverage`.
+optimiser; `trained` names are claims of `reversal train` about multi-layer transformers, one per condition; `compared`
+names are claims of `reversal remedies`, one per choice. Verdicts depend on the task: `reversal check --theorem all`
+prints them. This file is made by `python -m validation.coverage`.
 
 | claim | where | checked by | how | not precise enough: what is missing |
 |---|---|---|---|---|"""
@@ -216,18 +219,34 @@ PAPER_CLAIMS: tuple[PaperClaim, ...] = (
     PaperClaim(
         "The asymmetry is a consequence of the loss function and of the space in which the parameters are optimised.",
         "Abstract",
-        "the interpolation law holds for every loss of the logits and every optimiser that stays in the span of "
-        "gradients; "
-        "Adam and trainable embeddings are shown to break it; other losses and spaces are " + NOT_IN_THIS_VERSION,
+        "both sides derived, integrated and trained: the interpolation law holds for every loss of the logits and "
+        "every optimiser that stays in the span of gradients (squared and one-against-all loss, momentum, decoupled "
+        "weight decay), Adam and trainable embeddings break it; a symmetric Theta lifts the curse exactly, a "
+        "factorised one only where the data make the question an implication, tied embeddings where most pairs are "
+        "trained both ways and weights decay",
         theorems=("interpolation-law",),
-        laws=("interpolation-law", "interpolation-law-weight-decay"),
+        laws=(
+            "interpolation-law",
+            "interpolation-law-weight-decay",
+            "any-loss-flow",
+            "squared-loss-closed-form",
+            "symmetric-reverse-logit",
+            "factorised-interpolation",
+            "tied-embeddings-balance",
+            "weight-decay-flow",
+            "asked-embedding-variance",
+        ),
         measured=("interpolation-law-",),
+        compared=("index-as-predicted-", "reverse-logit-equals-forward-", "balance-", "closed-form-"),
         missing="which losses and which spaces",
     ),
     PaperClaim(
         "Expressivity does not explain the curse: parameters that answer both directions exist.",
         "Introduction",
-        NOT_IN_THIS_VERSION,
+        "shown by what training reaches: with a reversed copy of the fact, or with a symmetric Theta, the same logits "
+        "x^T Theta y answer both directions of every fact at once",
+        laws=("symmetric-reverse-logit",),
+        compared=("copies-lift-what-they-cover-", "reverse-logit-equals-forward-"),
         missing="for which models and sizes",
     ),
     # -- experiments --
@@ -296,7 +315,13 @@ def coverage_markdown() -> str:
     """The table as a Markdown document; verdicts are those of a run and stand in its output, not here."""
     lines = [INTRODUCTION]
     for claim in PAPER_CLAIMS:
-        kinds = {"theorem": claim.theorems, "law": claim.laws, "measured": claim.measured, "trained": claim.trained}
+        kinds = {
+            "theorem": claim.theorems,
+            "law": claim.laws,
+            "measured": claim.measured,
+            "trained": claim.trained,
+            "compared": claim.compared,
+        }
         by = [name for kind, ids in kinds.items() for name in _named(kind, ids)]
         cells = (claim.claim, claim.where, "; ".join(by) or "-", claim.how, claim.missing or "-")
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

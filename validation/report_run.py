@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 from theory.coherence import Schedule
+from theory.errors import BadInput
 from theory.setting import NotMeasured, Separation, Setting
 from theory.task import Task, first_pairs
 from theory.theorem import Theorem
@@ -20,6 +21,9 @@ from validation.check_settings import CheckSettings
 from validation.cost import Cost, check_cost, cost
 from validation.experiments.result import RunResult
 from validation.measurements import Measurements
+from validation.remedies.result import RemediesResult
+from validation.remedies.run import run as run_remedies
+from validation.remedies.settings import RemedySettings
 from validation.report.build import build
 from validation.report.data import ReportData
 from validation.report.measure import measure
@@ -35,13 +39,15 @@ FLOW_PAIRS = 256
 TRAIN_PAIRS = 96
 # Draws of embeddings are followed in full; of a large task as few as take this long for each schedule, or none.
 DRAW_SECONDS = 15.0
+# Choices of loss, space, optimiser and data are compared on a part that takes seconds; half of its pairs are asked.
+REMEDY_PAIRS, REMEDY_DIMENSION, REMEDY_SEEDS = 16, 64, 2
 
 # Proofs, derivations, pictures and the PDF: measured on one core, with nothing that grows with the file.
 FIXED_SECONDS = 45.0
 SECONDS_PER_QUERY = 0.01  # rows of tables, in every form
 
 # Where each part of the work of this process starts and ends on the bar; the verification beside it is the other half.
-PARTS = {"check": (0.0, 0.7), "measure": (0.7, 1.0)}
+PARTS = {"check": (0.0, 0.6), "measure": (0.6, 0.8), "remedies": (0.8, 1.0)}
 WRITING = 0.9  # from here on the bar everything is found and the document is written
 
 
@@ -134,9 +140,30 @@ def run_report(
         checked = check(planned.check, theorems, measurements, part("check"))
         pictures = part("measure")
         measured = measure(planned.task, planned.check, lambda done: pictures("measuring for pictures", done))
+        compared, said = compare_choices(settings, part("remedies"))
         verification = beside.result(lambda stage, done: tell(stage, WRITING * (1 + done) / 2))
-    verification = replace(verification, notes=(*verification.notes, *planned.notes))
-    return ReportData(verification, checked, command, monotonic() - start, measured, runs)
+    verification = replace(verification, notes=(*verification.notes, *planned.notes, *said))
+    return ReportData(verification, checked, command, monotonic() - start, measured, runs, compared)
+
+
+def compare_choices(settings: ReportSettings, tell: Report) -> tuple[RemediesResult | None, tuple[str, ...]]:
+    """The choices that the report compares, and a note where there are none: a task may ask nothing that follows."""
+    if settings.remedies == "none":
+        return None, ()
+    asked, given = settings.verify, settings.given
+    chosen: dict[str, Any] = {"task": asked.task, "seed": asked.seed, "brief": settings.remedies == "brief"}
+    if settings.remedies == "brief":
+        chosen |= {"seeds": REMEDY_SEEDS, "dimension": REMEDY_DIMENSION, "train_pairs": REMEDY_PAIRS}
+    chosen |= {"facts": asked.facts} if asked.facts is not None else {"pairs": max(asked.pairs, 2)}
+    for name in ("vocabulary", "seeds", "context"):
+        if name in given:
+            chosen[name] = getattr(asked, name)
+    if asked.task == "reversal" and "held_out" in given and asked.held_out:
+        chosen["held_out"] = asked.held_out
+    try:
+        return run_remedies(RemedySettings.checked(**chosen), tell), ()
+    except BadInput as error:
+        return None, (f"choices of loss, parameters, optimiser and data are not compared: {error}",)
 
 
 def _verify(settings: VerifySettings, limit_bytes: float | None, report: Report) -> Verification:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 from pydantic import BaseModel
 
@@ -10,6 +10,8 @@ from validation.check_settings import CheckSettings, idle, option
 from validation.settings import SettingsError, VerifySettings
 
 FORMATS = ("html", "tex", "pdf", "json", "md")
+# Which rows of `reversal remedies` a report measures.
+RemediesChoice = Literal["brief", "all", "none"]
 
 # Options that both halves read; one is refused only where it has an effect on neither.
 SHARED = frozenset(VerifySettings.model_fields) & frozenset(CheckSettings.model_fields)
@@ -21,15 +23,16 @@ Half = TypeVar("Half", bound=BaseModel)
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """What to verify, what to check, and the forms to write; `given` are the options that were asked for by name."""
+    """What to verify, check and compare, and the forms to write; `given` are the options asked for by name."""
 
     verify: VerifySettings
     check: CheckSettings
     formats: tuple[str, ...] = FORMATS
     given: frozenset[str] = frozenset()
+    remedies: RemediesChoice = "brief"
 
     @classmethod
-    def checked(cls, formats: str | None = None, /, **values: object) -> "ReportSettings":
+    def checked(cls, formats: str | None = None, remedies: str | None = None, /, **values: object) -> "ReportSettings":
         """The settings, or SettingsError with every problem of both halves on a line of its own, each once."""
         problems: list[str] = []
         only_check, only_verify = _read_by_one(values)
@@ -39,9 +42,11 @@ class ReportSettings:
             forms = FORMATS if formats is None else chosen_formats(formats)
         except SettingsError as error:
             problems.append(str(error))
+        if remedies is not None and remedies not in get_args(RemediesChoice):
+            problems.append(f"--remedies {remedies}: expected one of {', '.join(get_args(RemediesChoice))}")
         if problems or verify is None or check is None:
             raise SettingsError("\n".join(dict.fromkeys(problems)))
-        return cls(verify, check, forms, frozenset(values))
+        return cls(verify, check, forms, frozenset(values), remedies or "brief")  # type: ignore[arg-type]
 
 
 def _half(

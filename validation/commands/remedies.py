@@ -45,6 +45,9 @@ def remedies(
     train_pairs: Annotated[str | None, _option("train_pairs", "At most so many pairs of a file.", "N")] = None,
     seeds: Annotated[str | None, _option("seeds", "How many seeds, side by side.", "N")] = None,
     seed: Annotated[str | None, _option("seed", "The first seed.", "N")] = None,
+    brief: Annotated[
+        bool | None, typer.Option("--brief", help="Only rows of a second or two.", show_default=False)
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Choices at a time [default: the cores].", metavar="N", min=1, show_default=False)
     ] = None,

@@ -58,6 +58,10 @@ def report(
             help="Include a finished run of reversal train; may be given again.", metavar="DIR", show_default=False
         ),
     ] = None,
+    remedies: Annotated[
+        str | None,
+        typer.Option(help="What lifts the curse: brief | all | none [default: brief].", metavar="NAME"),
+    ] = None,
     **options: Any,
 ) -> None:
     """Write what verify and check find as a document: a page, LaTeX, PDF, JSON, Markdown, pictures with their numbers.
@@ -80,7 +84,7 @@ def report(
     if from_file is not None:
         given["from"] = from_file
     with friendly_errors():
-        settings = ReportSettings.checked(formats, **given)
+        settings = ReportSettings.checked(formats, remedies, **given)
         limit = None if limit_memory is None else memory_size(limit_memory)
         from validation.output_folder import check_folder
 

@@ -149,6 +149,19 @@ def shown_choices() -> tuple[Choice, ...]:
     )
 
 
+def brief_choices() -> tuple[Choice, ...]:
+    """The rows of the table that take a second or two: what a report measures by itself."""
+    few = (
+        Choice(parameters="trained-embeddings"),
+        Choice(parameters="factorised", width=4),
+        Choice(optimizer="momentum"),
+        Choice(parameters="tied-embeddings", data="both-directions", share=0.9),
+    )
+    return tuple(
+        c for c in shown_choices() if c not in few and not (c.parameters == "factorised" and c.data != "plain")
+    )
+
+
 def reason(choice: Choice) -> tuple[str, str | None]:
     """Why the choice keeps or lifts the curse, in a line, and the id of its derivation (None: measured only)."""
     for applies, text, derivation in _reasons(choice):

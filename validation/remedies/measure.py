@@ -37,7 +37,7 @@ from validation.training import TrainingSettings, train
 
 Tell = Callable[[float], None]
 
-BALANCE_SEEDS = 2  # train again with half the step: what is conserved does not depend on what is drawn
+BALANCE_SEEDS = 1  # train again with half the step: what is conserved does not depend on what is drawn
 PERTURBATION = 1e-8  # relative: far above rounding, far below what bends the recursion
 
 
@@ -182,7 +182,7 @@ def _law(trained: Trained, choice: Choice, false_alarm: float) -> Prediction | N
     means, squares, count = [], [], 0
     for gram, space, start in zip(trained.grams, trained.spaces, trained.initial, strict=True):
         *_, state = flow_states(space, choice.loss, np.array([end]), choice.time_weight_decay)
-        law = predicted_index(Kernels(trained.task, gram), asked, start, state[0])
+        law = predicted_index(Kernels(trained.task, gram), asked, start, state[0], float(state[1]))
         if law is None:
             return None
         means.append(law.mean.mean())
@@ -219,7 +219,7 @@ def _claims(
     judged = []
     tolerance = rounding(trained, choice)
     if choice.gradient_steps:
-        recursion = np.stack([_recursion(trained, n, space) for n, space in enumerate(trained.spaces)])
+        recursion = np.stack([recursion_logits(trained, n) for n in range(len(trained.spaces))])
         judged.append(claims.check_recursion(trained.final, recursion, tolerance, slug, label))
         if choice.parameters == "free" and len(trained.task.contexts) > trained.task.trained_contexts:
             judged.append(_law_claim(trained, slug, label))
@@ -244,7 +244,9 @@ def _claims(
     return judged
 
 
-def _recursion(trained: Trained, seed: int, space: ParameterSpace) -> np.ndarray:
+def recursion_logits(trained: Trained, seed: int, space: ParameterSpace | None = None) -> np.ndarray:
+    """The logits (contexts, m) where the recursion of instance `seed` ends, started in `space` if it is given."""
+    space = trained.spaces[seed] if space is None else space
     settings = descent_settings(trained.schedule, trained.seeds[seed])
     return space.logits(last_state(space, trained.schedule.loss, settings, trained.schedule.steps))
 
@@ -267,7 +269,7 @@ def _expansion(trained: Trained) -> float:
     """How many times further apart the first seed ends when its start is moved a little."""
     space = trained.spaces[0]
     moved = _moved(space, np.random.default_rng([trained.seeds[0], 7]))
-    near, far = _recursion(trained, 0, space), _recursion(trained, 0, moved)
+    near, far = recursion_logits(trained, 0), recursion_logits(trained, 0, moved)
     return float(np.abs(far - near).max()) / (PERTURBATION * max(float(np.abs(near).max()), 1.0))
 
 

@@ -27,6 +27,7 @@ SIGN_MOVE, SIGN_STEPS = 0.1, 300
 def schedule(choice: Choice, task: Task, dimension: int, time: float | None, rate: float | None) -> TrainingSettings:
     """Step size, steps and batch of a choice; `time` (t / N) and `rate` where they were asked for."""
     batch = "one" if choice.optimizer in ("sgd", "momentum") else "full"
+    friction = HEAVY_BALL if choice.optimizer == "momentum" else 0.0
     product = choice.parameters not in ("free", "symmetric")
     if choice.optimizer in ("adam", "adamw"):
         step, steps = rate or ADAM_STEP, ADAM_STEPS
@@ -39,7 +40,6 @@ def schedule(choice: Choice, task: Task, dimension: int, time: float | None, rat
             share *= PRODUCT_SHARE if task.one_token_contexts else COUPLED_SHARE
         step = rate or share * MOVE[choice.optimizer] / largest_share(task, "gd" if batch == "full" else "sgd")
         lasting = time or (PRODUCT_TIME if product else SQUARED_TIME if choice.loss == "squared" else FREE_TIME)
-        friction = HEAVY_BALL if choice.optimizer == "momentum" else 0.0
         steps = max(1, math.ceil(lasting * task.trained_contexts * (1.0 - friction) / step - 1e-9))
     return TrainingSettings(
         choice.optimizer,
@@ -48,7 +48,7 @@ def schedule(choice: Choice, task: Task, dimension: int, time: float | None, rat
         batch,  # type: ignore[arg-type]
         order="reshuffled",
         momentum=HEAVY_BALL,
-        weight_decay=choice.weight_decay,
+        weight_decay=choice.weight_decay / (1.0 - friction),  # a step of the heavy ball takes 1 / (1 - beta) the time
         decoupled=choice.weight_decay > 0 and choice.optimizer != "adam",
         loss=choice.loss,
     )

@@ -12,7 +12,7 @@ from numerics.parameter_space import Parameters
 from theory.facts import ContextKind
 from theory.variants import Data
 from validation.optimizers import Optimizer
-from validation.remedies.choice import Choice, Embeddings, shown_choices
+from validation.remedies.choice import Choice, Embeddings, brief_choices, shown_choices
 from validation.settings import SettingsError, TaskKind
 
 # The lists that make a table: what is not named keeps its value of the baseline.
@@ -30,7 +30,8 @@ class RemedySettings(BaseModel):
     """What to compare and on which task. `None` means: the default of the choice, or the whole table.
 
     `time` is flow time for each trained context (t / N), `dimension` that of Gaussian embeddings. A list of losses,
-    parameter spaces, optimisers or data makes a table of every combination of what is listed.
+    parameter spaces, optimisers or data makes a table of every combination of what is listed. `brief`: of the whole
+    table the rows that are measured in a second or two.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +57,7 @@ class RemedySettings(BaseModel):
     train_pairs: Annotated[int, Field(ge=1, le=10_000)] = 64
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+    brief: bool = False
 
     @field_validator(*LISTS, mode="before")
     @classmethod
@@ -107,7 +109,8 @@ class RemedySettings(BaseModel):
         given = {name: getattr(self, name) for name in SHARED if getattr(self, name) is not None}
         lists = {name: getattr(self, name) for name in LISTS if getattr(self, name) is not None}
         if not lists:
-            rows = [choice.model_copy(update=given) for choice in shown_choices()]
+            shown = brief_choices() if self.brief else shown_choices()
+            rows = [choice.model_copy(update=given) for choice in shown]
         else:
             combinations = (dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values()))
             rows = [_fitted(combination, given) for combination in combinations]

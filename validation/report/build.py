@@ -24,6 +24,7 @@ from validation.report.document import (
 )
 from validation.report.evidence import evidence_section, summary_figure
 from validation.report.queries import queries_section
+from validation.report.remedies import remedies_section
 from validation.report.runs import runs_section
 from validation.report.setting import setting_section
 from validation.report.theorems import theorems_section
@@ -39,6 +40,8 @@ def build(data: ReportData) -> Document:
         sections.append(theorems_section(data.check))
     if data.verification is not None or data.measurements is not None:
         sections.append(evidence_section(data))
+    if data.remedies is not None:
+        sections.append(remedies_section(data.remedies))
     if data.runs:
         sections.append(runs_section(data.runs))
     if data.verification is not None:
@@ -81,6 +84,9 @@ def _asked(data: ReportData) -> Prose:
     if data.check is not None:
         count = len(data.check.theorems)
         said.append(f"{count} theorem{'s were' if count > 1 else ' was'} checked with assumptions and proof")
+    if data.remedies is not None:
+        count = len(data.remedies.rows)
+        said.append(f"{count} choice{'s' * (count > 1)} of loss, parameters, optimiser and data compared")
     if data.runs:
         count = len(data.runs)
         said.append(f"{count} finished run{'s' * (count > 1)} of multi-layer transformers included")

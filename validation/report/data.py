@@ -7,6 +7,7 @@ from theory.claim import Verdict, joint_verdict
 from theory.task import Task
 from validation.check import CheckResult
 from validation.experiments.result import RunResult
+from validation.remedies.result import RemediesResult
 from validation.report.measure import ReportMeasurements
 from validation.result import Verification, finite_json, provenance
 
@@ -26,6 +27,7 @@ class ReportData:
     seconds: float | None = None
     measurements: ReportMeasurements | None = None
     runs: tuple[RunResult, ...] = ()
+    remedies: RemediesResult | None = None
 
     def __post_init__(self) -> None:
         if self.verification is None and self.check is None:
@@ -56,7 +58,7 @@ class ReportData:
     @property
     def verdict(self) -> Verdict:
         """`holds` where everything that applies holds, runs included."""
-        parts = (self.verification, self.check, *self.runs)
+        parts = (self.verification, self.check, self.remedies, *self.runs)
         return joint_verdict([part.verdict for part in parts if part is not None])
 
     @property
@@ -83,4 +85,5 @@ class ReportData:
             "check": check,
             "measurements": measured,
             "runs": [result.as_dict() for result in self.runs],
+            "remedies": None if self.remedies is None else self.remedies.as_dict(),
         }

@@ -106,7 +106,7 @@ def remedies_figure(result: RemediesResult) -> Figure:
     lifted = [bar.label for bar in bars if bar.mean > 0.5]
     seeds = result.settings.seeds
     return Figure(
-        id="remedies",
+        id="index-by-choice",
         caption=(
             f"The index of each choice after training: 0 cursed, 1 lifted. Marks are means over {seeds} "
             f"seed{'s' * (seeds > 1)} with a 95 % interval of the mean, pale bars what theory says beforehand; choices "
