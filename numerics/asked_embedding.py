@@ -7,6 +7,7 @@ itself, as the target of its own premise, and what a softmax loses to the spread
 (`reversal derive asked-embedding-variance`, `asked-embedding-mean`).
 
 C is taken from the integrated flow; that it depends on v_q too, through couplings of order 1/sqrt(d), is neglected.
+Weight decay takes a share 1 - rho of the initial logits of every row: what an asked row loses so is known beforehand.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,10 @@ from numerics.index import log_odds_gain
 from numerics.kernels import Kernels
 from theory.opposites import Asked
 
+# The law takes the tokens of an asked row for equally likely at the start. With logits up to 0.5, entries of Theta of
+# some 0.15, its variance is right to about a tenth; with entries of one the true one is nearly twice as large.
+NEAR_ZERO = 0.5
+
 
 @dataclass(frozen=True)
 class PredictedIndex:
@@ -29,19 +34,23 @@ class PredictedIndex:
 
 
 def predicted_index(
-    kernels: Kernels, asked: Sequence[Asked], initial_logits: np.ndarray, coordinates: np.ndarray
+    kernels: Kernels, asked: Sequence[Asked], initial_logits: np.ndarray, coordinates: np.ndarray, share: float = 1.0
 ) -> PredictedIndex | None:
     """The law of answer over premise for each question at coordinates C (N, m); None where it does not apply.
 
-    It applies where every question is a context of one token that is part of no trained context, and the embeddings are
-    drawn. Premises are trained rows: their gain is taken as it is. Initial logits must be near zero.
+    It applies where every question is a context of one token that is part of no trained context, its initial logits are
+    near zero, and the embeddings are drawn. Premises are trained rows: their gain is taken as it is. `share` rho is
+    what weight decay left of the initial logits.
     """
     task, gram = kernels.task, kernels.gram
     trained_tokens = {t for a in range(task.trained_contexts) for t in task.contexts[a]}
     alone = all(len(task.contexts[q.context]) == 1 and task.contexts[q.context][0] not in trained_tokens for q in asked)
     if gram.dimension is None or not alone or not asked:
         return None
-    change = kernels.logit_change(coordinates)
+    if max(np.abs(initial_logits[q.context]).max() for q in asked) > NEAR_ZERO:
+        return None
+    decayed = (1.0 - share) * initial_logits
+    change = kernels.logit_change(coordinates) - decayed
     m, d = task.vocabulary_size, gram.dimension
     spread = coordinates + coordinates @ gram.excess  # C G, (N, m)
     means, deviations = [], []
@@ -61,7 +70,8 @@ def predicted_index(
         meeting = float(own @ kernels.trained_to_tokens @ elsewhere) / d
         lost = _spread_of_row(kernels, linear[:, others]) - _spread_of_row(kernels, linear[:, right])
         premise = np.mean([log_odds_gain(initial_logits[a], change[a], (b,)) for a, b in q.premises])
-        means.append((meeting - lost) / premise)
+        start = log_odds_gain(initial_logits[q.context], -decayed[q.context], q.answers)
+        means.append((start + meeting - lost) / premise)
         deviations.append(np.sqrt(variance) / abs(premise))
     return PredictedIndex(np.array(means), np.array(deviations))
 

@@ -11,7 +11,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, islice
 from typing import Literal
 
 import numpy as np
@@ -30,7 +30,7 @@ Data = Literal[
     "identity-bridge-as-implication",
     "implication",
 ]
-NAME_RELATION = "="  # of an entity with itself
+NAME_RELATION = "="  # of an entity with itself, numbered where the task knows that name already
 
 
 @dataclass(frozen=True)
@@ -73,20 +73,26 @@ def variant(task: Task, data: Data, share: float = 0.5, seed: int = 0, context: 
             order = np.random.default_rng([seed, len(questions)]).permutation(len(questions))
             taught = [questions[k] for k in sorted(order[:chosen])]
         case "control":
-            new = [replace(q, context=(s, *q.context[1:])) for q, s in zip(questions, _new_names(task), strict=False)]
+            subjects = islice(_new_names(task, "control", 1), len(questions))
+            new = [replace(q, context=(s, *q.context[1:])) for q, s in zip(questions, subjects, strict=True)]
         case "identity-bridge":
             entities = dict.fromkeys(name for q in questions for name in (q.target, q.context[0]))
             pair = any(len(q.context) > 1 for q in questions)
-            new = [Statement((e, NAME_RELATION) if pair else (e,), e, NAME_RELATION) for e in entities]
+            names = next(_new_names(task, NAME_RELATION))
+            new = [Statement((e, names) if pair else (e,), e, names) for e in entities]
         case "identity-bridge-as-implication":
             new = list(_implication_bridge(statements, questions))
+            if not new:
+                raise BadInput(f"--data {data}: no question of {task.name} reverses a trained fact, so none is bridged")
         case _:
             raise BadInput(f"--data {data}: not a variant of a task")
     weight = float(np.mean([s.weight for s in statements]))  # what is added weighs as much as what was there
     added = [replace(s, weight=weight, row=None) for s in (*taught, *new)]
     built = build_task(task.name, [*statements, *added], questions, extra_tokens=task.tokens)
-    asked = _asked(built, statements, questions)
-    return Variant(built, tuple(q for q in asked if not (q.taught and data == "both-directions")))
+    asked = tuple(q for q in _asked(built, statements, questions) if not (q.taught and data == "both-directions"))
+    if not asked:
+        raise BadInput(f"--share {share:g}: every question has an answer that this trains; expected one to ask")
+    return Variant(built, asked)
 
 
 def statements_of(task: Task) -> list[Statement]:
@@ -168,9 +174,9 @@ def _implication_bridge(statements: Sequence[Statement], questions: Sequence[Sta
             yield Statement((b, relations[a, b]), b, relations[a, b])
 
 
-def _new_names(task: Task) -> Iterator[str]:
-    """Names of entities that the task does not know."""
-    return (name for n in count(1) if (name := f"control{n}") not in task.tokens)
+def _new_names(task: Task, stem: str, first: int = 0) -> Iterator[str]:
+    """Names that the task does not know: the stem with a number, and without one in place of zero."""
+    return (name for n in count(first) if (name := f"{stem}{n or ''}") not in task.tokens)
 
 
 def _asked(built: Task, statements: Sequence[Statement], questions: Sequence[Statement]) -> tuple[Asked, ...]:

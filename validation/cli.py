@@ -14,6 +14,7 @@ from validation.commands.derive import derive
 from validation.commands.remedies import remedies
 from validation.commands.report import report
 from validation.commands.shared import BAD_INPUT, INTERRUPTED, OUR_ERROR, complain
+from validation.commands.sweep import sweep
 from validation.commands.train import train
 from validation.commands.verify import verify
 
@@ -31,7 +32,7 @@ def show_version() -> None:
     typer.echo(theory.__version__)
 
 
-for command in (verify, check, report, derive, train, remedies):
+for command in (verify, check, report, derive, train, remedies, sweep):
     app.command()(command)
 
 

@@ -6,6 +6,9 @@ from typing import Any
 from theory.errors import BadInput
 from validation.remedies.settings import RemedySettings
 
+# What says nothing of one seed, or is the same in every cell of a choice.
+LEFT_OUT = ("id", "index_low", "index_high", "verdict", "reason", "derivation")
+
 
 def check_settings(settings: Mapping[str, Any]) -> None:
     """Raise BadInput where the settings are not those of exactly one choice."""
@@ -13,7 +16,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
 
 def cell_record(settings: Mapping[str, Any], seed: int) -> dict[str, float | str | None]:
-    """Measure the choice at one seed: index, prediction, probabilities, verdict. Raises BadInput.
+    """Measure the choice at one seed: index, prediction, probabilities; nothing is judged. Raises BadInput.
 
     A pure function of settings and seed; the share of the questions that are trained is drawn with the seed too.
     """
@@ -22,7 +25,8 @@ def cell_record(settings: Mapping[str, Any], seed: int) -> dict[str, float | str
 
     chosen = _one_choice(settings, seed)
     task, _ = load_task(chosen)
-    return record(measured(task, chosen.choices()[0], chosen, FALSE_ALARM))
+    found = record(measured(task, chosen.choices()[0], chosen, FALSE_ALARM, judged=False))
+    return {name: value for name, value in found.items() if name not in LEFT_OUT}
 
 
 def _one_choice(settings: Mapping[str, Any], seed: int) -> RemedySettings:

@@ -66,7 +66,7 @@ class Choice(BaseModel):
         if self.weight_decay:
             parts.append(f"weight decay {self.weight_decay:g}")
         if self.data != "plain":
-            shared = f" ({self.share:.0%})" if self.data in ("both-directions", "reversed-copies") else ""
+            shared = f" of {self.share:.0%}" if self.data in ("both-directions", "reversed-copies") else ""
             parts.append(f"{DATA_NAMES[self.data]}{shared}")
         if self.context != "entity" and self.data != "implication":
             parts.append("relation in context")
@@ -103,7 +103,7 @@ OPTIMIZER_NAMES: dict[Optimizer, str] = {
 }
 DATA_NAMES: dict[Data, str] = {
     "plain": "facts as they are",
-    "both-directions": "pairs in both directions",
+    "both-directions": "inverses taught",
     "reversed-copies": "reversed copies",
     "control": "answers trained elsewhere",
     "identity-bridge": "identity bridge",

@@ -77,12 +77,12 @@ def run(settings: RemedySettings, tell: Report | None = None, workers: int = 1) 
     return RemediesResult(task, settings, tuple(rows), claims, tuple(notes), provenance(settings.seed))
 
 
-def measured(task: Task, choice: Choice, settings: RemedySettings, false_alarm: float) -> Row:
+def measured(task: Task, choice: Choice, settings: RemedySettings, false_alarm: float, judged: bool = True) -> Row:
     """`measure` on one thread: its numbers then are the same beside any number of other ones."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return measure(task, choice, settings, false_alarm)
+        return measure(task, choice, settings, false_alarm, judged=judged)
     finally:
         torch.set_num_threads(threads)
 

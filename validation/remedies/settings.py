@@ -1,7 +1,7 @@
 """The settings of `reversal remedies`, checked when built, and the choices that they ask for."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
@@ -22,6 +22,8 @@ LISTS: dict[str, tuple[str, ...]] = {
     "optimizer": get_args(Optimizer),
     "data": get_args(Data),
 }
+# The data that train a share of the questions.
+SHARING: tuple[Data, ...] = ("both-directions", "reversed-copies")
 # What is given to every choice of the table.
 SHARED = ("context", "embeddings", "weight_decay", "share", "width", "init_scale")
 
@@ -62,25 +64,40 @@ class RemedySettings(BaseModel):
     @field_validator(*LISTS, mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        """Names separated by commas, each once."""
+        """Names separated by commas, each once; an empty list is an unknown name."""
         if isinstance(value, str):
             value = tuple(name.strip() for name in value.split(","))
-        return tuple(dict.fromkeys(value)) if isinstance(value, list | tuple) else value
+        return tuple(dict.fromkeys(value)) or ("",) if isinstance(value, list | tuple) else value
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         problems = [f"--{name.replace('_', '-')} has no effect {why}; leave it out" for name, why in self._idle()]
         if self.held_out is not None and self.facts is None and self.held_out > self.pairs:
             problems.append(f"--held-out {self.held_out} exceeds --pairs {self.pairs}; hold out at most every pair")
+        if any(row.parameters == "factorised" and row.scale == 0 for row in self.choices()):
+            problems.append("--init-scale 0: a product of two zero factors never moves; give a positive scale")
         if problems:
             raise ValueError("\n".join(problems))
         return self
 
     def _idle(self) -> Iterator[tuple[str, str]]:
+        """Options that were given and that no row of the table would use, with the reason."""
+        rows = self.choices()
+
+        def every(idle: Callable[[Choice], bool]) -> bool:
+            return all(map(idle, rows))
+
         rules = (
             (self.facts is not None, ("pairs", "held_out", "vocabulary"), "on a fact file"),
             (self.task == "chain-of-thought", ("held_out",), "on chains, which are all held out"),
-            (self.embeddings == "orthonormal", ("dimension",), "with orthonormal embeddings, one for each token"),
+            (every(lambda c: c.embeddings == "orthonormal"), ("dimension",), "with orthonormal embeddings"),
+            (every(lambda c: c.parameters != "factorised"), ("width",), "without factorised parameters"),
+            (every(lambda c: c.data not in SHARING), ("share",), f"without {' or '.join(SHARING)} data"),
+            (
+                every(lambda c: not c.gradient_steps),
+                ("time",),
+                "on Adam and sign descent, which take a fixed number of steps",
+            ),
         )
         for applies, names, reason in rules:
             if applies:

@@ -1,0 +1,148 @@
+"""`reversal sweep`: a grid or a random design over the settings of a command, on one machine or a cluster."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from validation.commands.shared import (
+    INTERRUPTED,
+    complain,
+    errors,
+    friendly_errors,
+    memory_size,
+    print_out,
+)
+from validation.settings import SettingsError
+
+
+def sweep(
+    spec: Annotated[Path, typer.Argument(help="What is swept: a TOML file, see examples/sweeps.", metavar="SPEC.toml")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Write table, pictures and manifest into this new folder.")
+    ],
+    workers: Annotated[
+        str | None,
+        typer.Option(help="Processes of this machine [default: one for each core].", metavar="N", show_default=False),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Run on the dask cluster whose scheduler has this address, such as tcp://host:8786.",
+            metavar="ADDRESS",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the unfinished sweep of --output: finished cells are kept.")
+    ] = False,
+    limit_memory: Annotated[
+        str | None,
+        typer.Option(help="Of all workers together; refuse above this [default: the machine's].", metavar="SIZE"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as one JSON object.")] = False,
+) -> None:
+    """Run a command's cell for every combination of settings and seeds, and draw theory's lines over what is measured.
+
+    Every cell is kept as soon as it is finished, in DIR.unfinished; a sweep that is killed continues with --resume,
+    and its table is the same to the byte. A cell that fails is kept with its message, and the exit code is then 1.
+
+    Examples:
+
+      reversal sweep examples/sweeps/separation.toml -o separation
+
+      reversal sweep examples/sweeps/separation.toml -o separation --resume
+
+      reversal sweep examples/sweeps/smoke.toml -o smoke --cluster tcp://10.0.0.1:8786
+    """
+    with friendly_errors():
+        chosen = _workers(workers, cluster)
+        limit = _limit(limit_memory, cluster)
+        # threads that wait sleep: on a busy machine ones that spin make training ten times slower
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        from validation.output_folder import check_folder
+        from validation.sweep.design import design_of
+        from validation.sweep.spec import read_spec
+        from validation.sweep.store import Store, unfinished
+
+        design = design_of(read_spec(spec), spec.absolute().parent)
+        output = output if output.name else output.resolve()  # "." has no name of its own
+        check_folder(output)
+
+        from validation.sweep.present import sweep_text
+        from validation.sweep.progress import ticking
+        from validation.sweep.run import check_memory, run, take_over, write_results
+
+        store = Store(unfinished(output))
+        if cluster is None:
+            check_memory(design, chosen, limit)
+        with _pool(chosen, cluster) as pool, store.driving():
+            done = take_over(store, design, output, resume)
+            with ticking(len(design.cells), len(done), pool.workers, errors) as ticker:
+                for note in store.notes:
+                    ticker.say(f"note: {note}")
+                if done:
+                    ticker.say(f"{len(done)} of {len(design.cells)} cells are finished already")
+                try:
+                    outcomes = run(
+                        design,
+                        store,
+                        done,
+                        pool,
+                        lambda found: ticker.finished(found.seconds, found.status == "failed"),
+                    )
+                except KeyboardInterrupt:
+                    complain(
+                        f"interrupted; {ticker.before + ticker.done} of {ticker.total} cells are kept in "
+                        f"{store.folder}: continue with --resume"
+                    )
+                    raise typer.Exit(INTERRUPTED) from None
+            result = write_results(design, store, outcomes, spec, output)
+        if as_json:
+            print_out(json.dumps(result.manifest, ensure_ascii=False, allow_nan=False) + "\n")
+        else:
+            print_out(sweep_text(result, output, sys.stdout.isatty()))
+    raise typer.Exit(1 if result.failed else 0)
+
+
+def _workers(text: str | None, cluster: str | None) -> int:
+    """How many processes. Raises SettingsError."""
+    if text is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cluster is not None:
+        raise SettingsError("--workers has no effect with --cluster, which has its own; leave it out")
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= 1024:
+        raise SettingsError(f"--workers {text}: expected a whole number from 1 to 1024")
+    return number
+
+
+def _limit(text: str | None, cluster: str | None) -> float | None:
+    """Bytes of all workers together. Raises SettingsError."""
+    if text is None:
+        return None
+    if cluster is not None:
+        raise SettingsError("--limit-memory has no effect with --cluster; start its workers with --memory-limit")
+    return memory_size(text)
+
+
+@contextmanager
+def _pool(workers: int, cluster: str | None) -> Iterator[Any]:
+    """Processes of this machine, or a cluster's workers."""
+    if cluster is None:
+        from validation.sweep.drive import LocalPool
+
+        yield LocalPool(workers)
+        return
+    from validation.sweep.cluster import connected
+
+    with connected(cluster) as pool:
+        yield pool
