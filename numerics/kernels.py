@@ -63,11 +63,26 @@ class Kernels:
 
     def logit_change(self, coordinates: np.ndarray) -> np.ndarray:
         """K_in[:, A] C K_out for C (N, m): the change of every context's logits, (contexts, m)."""
-        return self._apply(coordinates, slice(0, None))
+        if self.coherence is None:
+            return self.overlap @ coordinates
+        spread = coordinates + coordinates @ self.gram.excess  # C K_out, (N, m) x (m, m) -> (N, m)
+        # (contexts, N) x (N, m) -> (contexts, m); an exact overlap row of zeros adds an exact zero
+        return self.overlap @ spread + self.coherence @ spread
 
     def trained_logit_change(self, coordinates: np.ndarray) -> np.ndarray:
-        """K_AA C K_out for coordinates C (N, m): the change of the trained rows, (N, m)."""
-        return self._apply(coordinates, slice(0, self.task.trained_contexts))
+        """K_AA C K_out for coordinates C (N, m): the change of the trained rows, (N, m).
+
+        Here, where every row has its own overlap, the two parts of K_AA may be one dense matrix: flows evaluate this
+        thousands of times.
+        """
+        if self.coherence is None:
+            return self._trained_overlap @ coordinates
+        return self.trained_kernel @ (coordinates + coordinates @ self.gram.excess)
+
+    @cached_property
+    def _trained_overlap(self) -> csr_array:
+        """Phi_A Phi_A^T, sliced once: slicing a sparse matrix costs as much as the product."""
+        return csr_array(self.overlap[: self.task.trained_contexts])
 
     def row_change(self, context: int, coordinates: np.ndarray) -> np.ndarray:
         """K_in[context, A] C K_out: the change of one row, (m,), in O(N m + m^2)."""
@@ -143,10 +158,3 @@ class Kernels:
         """K_in[rows, A], dense."""
         overlap = self.overlap[rows].toarray()
         return overlap if self.coherence is None else overlap + self.coherence[rows]
-
-    def _apply(self, coordinates: np.ndarray, rows: slice) -> np.ndarray:
-        """K_in[rows, A] C K_out; an exact overlap row of zeros adds an exact zero."""
-        if self.coherence is None:
-            return self.overlap[rows] @ coordinates
-        spread = coordinates + coordinates @ self.gram.excess  # C K_out, (N, m) x (m, m) -> (N, m)
-        return self.overlap[rows] @ spread + self.coherence[rows] @ spread  # (rows, N) x (N, m) -> (rows, m)

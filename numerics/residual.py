@@ -22,6 +22,14 @@ def residual(logits: np.ndarray, target_distribution: csr_array) -> np.ndarray:
 
     `target_distribution` is Bhat, sparse (N, m), with at least one stored entry in every row.
     """
+    if len(target_distribution.indices) == len(logits):  # at least one in every row, so exactly one
+        answer = row_softmax(logits)
+        target = np.arange(len(logits)), target_distribution.indices
+        answer[target] = 0.0
+        unseen = answer.sum(axis=1)
+        np.negative(answer, out=answer)
+        answer[target] = target_distribution.data * unseen
+        return answer
     start = target_distribution.indptr[:-1]
     count = np.diff(target_distribution.indptr)
     row = np.repeat(np.arange(len(start)), count)

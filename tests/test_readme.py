@@ -9,6 +9,8 @@ import pytest
 
 import validation.experiments.result
 import validation.experiments.run
+import validation.remedies.run
+import validation.sweep.run
 import validation.verify
 from theory.theorem import Theorem
 from validation.cli import main
@@ -46,7 +48,7 @@ def test_python_of_the_readme_runs(block: str, capsys: pytest.CaptureFixture[str
 def test_commands_of_the_readme_are_accepted(command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every command line of the README gets as far as the work itself."""
 
-    def reached(*_: object) -> None:
+    def reached(*_: object, **__: object) -> None:
         raise _ReachedError
 
     monkeypatch.chdir(tmp_path)
@@ -54,7 +56,8 @@ def test_commands_of_the_readme_are_accepted(command: str, monkeypatch: pytest.M
     (tmp_path / "facts.csv").write_text("subject,relation,object\na,b,c\n")
     monkeypatch.setattr(validation.verify, "check_twins", reached)
     monkeypatch.setattr(Theorem, "check", reached)
-    monkeypatch.setattr(validation.experiments.run, "run", reached)
+    for work in (validation.experiments.run, validation.remedies.run, validation.sweep.run):
+        monkeypatch.setattr(work, "run", reached)
     monkeypatch.setattr(validation.experiments.result, "read_run", lambda folder: None)
     monkeypatch.setattr(sys, "argv", shlex.split(command))
     with pytest.raises(SystemExit) as left:

@@ -23,7 +23,9 @@ def test_kernels_are_those_of_explicit_embeddings(pair_context_task, multi_targe
         c = np.random.default_rng(21).normal(size=(rows, size))
         change = x @ x[:rows].T @ c @ v @ v.T
         np.testing.assert_allclose(kernels.logit_change(c), change, rtol=0, atol=ROUNDING * np.abs(change).max())
-        np.testing.assert_array_equal(kernels.trained_logit_change(c), kernels.logit_change(c)[:rows])
+        # the trained rows are summed in another order
+        moved = kernels.trained_logit_change(c)
+        np.testing.assert_allclose(moved, change[:rows], rtol=0, atol=ROUNDING * np.abs(change).max())
         for a in range(len(task.contexts)):
             np.testing.assert_allclose(
                 kernels.row_change(a, c), change[a], rtol=0, atol=ROUNDING * np.abs(change).max()

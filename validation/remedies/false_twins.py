@@ -10,7 +10,7 @@ import numpy as np
 
 from numerics.kernels import Kernels
 from numerics.losses import Loss
-from numerics.parameter_space import FreeSpace
+from numerics.parameter_space import FreeSpace, Parameters
 from numerics.space_descent import last_state
 from numerics.space_flow import flow_states
 from numerics.squared_loss import squared_loss_states
@@ -27,6 +27,7 @@ from validation.remedies.schedule import schedule
 from validation.remedies.settings import RemedySettings
 
 DIMENSION, SEEDS = 48, range(2)
+IMPLICATION = "2 facts, 2 and 2 subjects, seeds 0 and 1"
 WITNESS = f"6 pairs, 3 held out, dimension {DIMENSION}, seeds 0 and 1"
 SETTINGS = RemedySettings(pairs=6, held_out=3, dimension=DIMENSION, seeds=2)
 
@@ -126,16 +127,28 @@ def _copies_lift_all() -> Claim:
     )  # fmt: skip
 
 
-def _merged_learns() -> Claim:
-    choice = Choice(data="implication", context="entity+relation", embeddings="orthonormal")
-    real = small(choice)
+def _implication(parameters: Parameters) -> Trained:
+    """The witness of the implication task."""
+    return small(Choice(parameters=parameters, data="implication", context="entity+relation", embeddings="orthonormal"))
+
+
+def _margin(real: Trained) -> np.ndarray:
+    """The logit of the right implication less the largest of the others, for every seed and question."""
     asked = real.variant.asked
     implied = sorted({x for q in asked for x in q.answers})
-    margin = np.array(
+    return np.array(
         [s[q.context, q.answers[0]] - max(s[q.context, x] for x in implied if x not in q.answers)
          for s in real.final for q in asked]
     )  # fmt: skip
-    return claims.check_implication(margin, True, 0.0, "twin")
+
+
+def _merged_learns() -> Claim:
+    return claims.check_implication(_margin(_implication("free")), True, 0.0, "twin")
+
+
+def _factorised_does_not() -> Claim:
+    real = _implication("factorised")
+    return claims.check_implication(_margin(real), False, 8 * float(np.abs(real.initial).max()), "twin")
 
 
 TWINS = (
@@ -149,7 +162,8 @@ TWINS = (
     NumericalTwin("balance", "order two in the step", WITNESS, _balance_of_order_two),
     NumericalTwin("closed-form", "at half the time", WITNESS, _closed_form_at_half_time),
     NumericalTwin("copies-lift-what-they-cover", "lift every fact", WITNESS, _copies_lift_all),
-    NumericalTwin("implication-learnt", "merged Theta", "2 facts, 2 and 2 subjects, seeds 0 and 1", _merged_learns),
+    NumericalTwin("implication-learnt", "merged Theta", IMPLICATION, _merged_learns),
+    NumericalTwin("implication-not-learnt", "two factors", IMPLICATION, _factorised_does_not),
 )
 
 

@@ -143,8 +143,11 @@ def _row(
     found = trained.gains()
     seen = trained.variant.trained_pairs()
     answers = [answers_of(asked, logits, seen) for logits in trained.final]
-    flow = None
+    flow, flow_answers = None, None
     if flows is not None:
+        flow_answers = [
+            answers_of(asked, start + change, seen) for start, change in zip(trained.initial, flows, strict=True)
+        ]
         flow = [gains(asked, start, change) for start, change in zip(trained.initial, flows, strict=True)]
     law = _law(trained, choice, false_alarm) if flows is not None else None
     some = taught.any() and not taught.all()
@@ -163,6 +166,7 @@ def _row(
         first=_over(a.first.mean() for a in answers),
         chance=1.0 / task.vocabulary_size,
         flow=None if flow is None else _over(g.index() for g in flow),
+        flow_p=None if flow_answers is None else _over(a.probability.mean() for a in flow_answers),
         prediction=_prediction(law, choice, flow, taught),
         learning_rate=trained.schedule.learning_rate,
         steps=trained.schedule.steps,

@@ -120,6 +120,7 @@ def record(row: Row) -> dict[str, Any]:
         "predicted_high": None if prediction is None else prediction.high,
         "predicted_by": "measured only" if prediction is None else prediction.source,
         "flow": None if row.flow is None else row.flow.mean,
+        "flow_p": None if row.flow_p is None else row.flow_p.mean,
         "logit_index": row.logit_index.mean,
         "centred_logit_index": row.centred_logit_index.mean,
         "trained_p": row.trained_p.mean,

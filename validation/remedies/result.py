@@ -63,7 +63,7 @@ class Row:
 
     `trained_p` and `asked_p` mean probabilities of right answers; `chance` 1/m; `rival_p` that of the best other token
     that is never trained there; `first` the share of questions whose right answer is above all such. `flow` is the
-    index of the integrated flow.
+    index of the integrated flow, `flow_p` its mean probability of right answers.
     """
 
     choice: Choice
@@ -80,6 +80,7 @@ class Row:
     first: OverSeeds
     chance: float
     flow: OverSeeds | None
+    flow_p: OverSeeds | None
     prediction: Prediction | None
     learning_rate: float
     steps: int
@@ -114,7 +115,7 @@ class Row:
         }
         measured = (
             "index", "taught", "untaught", "logit_index", "centred_logit_index", "trained_p", "asked_p", "rival_p",
-            "first", "flow",
+            "first", "flow", "flow_p",
         )  # fmt: skip
         for name in measured:
             value = getattr(self, name)

@@ -24,6 +24,8 @@ LISTS: dict[str, tuple[str, ...]] = {
 }
 # The data that train a share of the questions.
 SHARING: tuple[Data, ...] = ("both-directions", "reversed-copies")
+# What makes the task that is trained, unless the data are a task of their own.
+TASK_SETTINGS = ("facts", "task", "pairs", "held_out", "vocabulary", "train_pairs", "context")
 # What is given to every choice of the table.
 SHARED = ("context", "embeddings", "weight_decay", "share", "width", "init_scale")
 
@@ -71,7 +73,10 @@ class RemedySettings(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        problems = [f"--{name.replace('_', '-')} has no effect {why}; leave it out" for name, why in self._idle()]
+        idle: dict[str, str] = {}
+        for name, why in self._idle():
+            idle.setdefault(name, why)  # of several reasons the first
+        problems = [f"{_option(name)} has no effect {why}; leave it out" for name, why in idle.items()]
         if self.held_out is not None and self.facts is None and self.held_out > self.pairs:
             problems.append(f"--held-out {self.held_out} exceeds --pairs {self.pairs}; hold out at most every pair")
         if any(row.parameters == "factorised" and row.scale == 0 for row in self.choices()):
@@ -98,6 +103,8 @@ class RemedySettings(BaseModel):
                 ("time",),
                 "on Adam and sign descent, which take a fixed number of steps",
             ),
+            (every(lambda c: c.data == "implication"), TASK_SETTINGS, "on the implication task, which is built in"),
+            (any(getattr(self, name) is not None for name in LISTS), ("brief",), "beside a list of choices"),
         )
         for applies, names, reason in rules:
             if applies:
@@ -142,13 +149,18 @@ def _fitted(combination: dict[str, Any], given: dict[str, Any]) -> Choice:
     return Choice(**{**needed, **combination, **given})
 
 
+def _option(name: str) -> str:
+    """A setting as it stands on the command line."""
+    return "FACTS" if name == "facts" else f"--{name.replace('_', '-')}"
+
+
 def _line(problem: dict[str, Any]) -> str:
     """One problem as a line that names the option, what came and what was expected."""
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not problem["loc"]:
         return message
     name = str(problem["loc"][0])
-    option = "FACTS" if name == "facts" else f"--{name.replace('_', '-')}"
+    option = _option(name)
     if problem["type"] == "extra_forbidden":
         return f"{option}: no such setting; the settings are {', '.join(RemedySettings.model_fields)}"
     if name in LISTS and problem["type"] == "literal_error":

@@ -1,0 +1,1 @@
+"""Speed of this project beside named peers, in the same run and at equal measured error: `python -m benchmarks`."""
