@@ -1,12 +1,15 @@
 """The index of a free Theta before it is measured: the law of a held-out answer over the draw of the asked embedding.
 
 An untrained one-token context q enters only by its embedding v_q ~ N(0, I/d): S_qx(t) - S_qx(0) = v_q^T u_x, with
-u_x = sum_a v_a sum_j C_aj G_jx built from all the others. So, the others given, the row is Gaussian. Its answer gains
-in log-odds a Gaussian whose variance is known, and whose mean has two parts of order 1/d: the term in which v_q meets
-itself, as the target of its own premise, and what a softmax loses to the spread of its row, log mean_j exp(var_j / 2)
-(`reversal derive asked-embedding-variance`, `asked-embedding-mean`).
+u_x = sum_a v_a sum_j C_aj G_jx built from all the others, and, in the terms where q is itself a trained target, from
+v_q once more (`reversal derive asked-embedding-variance`, `asked-embedding-mean`). Everything is a function of the
+overlaps g = V v_q, which are N(0, G/d) given the others: the row is drawn by drawing g, and what its answer gains in
+log-odds has a mean and a deviation over these draws. To first order in the row the deviation is the derived one; the
+mean also holds what a softmax loses to the spread of its row.
 
-C is taken from the integrated flow; that it depends on v_q too, through couplings of order 1/sqrt(d), is neglected.
+C is taken from the integrated flow. It depends on v_q too, where q is a trained target: that changes the mean by as
+much as the term in which v_q meets itself at most, and this is said beside it (where every residual vanishes, as under
+the squared loss, it undoes that term).
 Weight decay takes a share 1 - rho of the initial logits of every row: what an asked row loses so is known beforehand.
 """
 
@@ -14,23 +17,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
+from numerics.gram import Gram
 from numerics.index import log_odds_gain
 from numerics.kernels import Kernels
+from numerics.observables import log_mean_exp
 from theory.opposites import Asked
 
-# The law takes the tokens of an asked row for equally likely at the start. With logits up to 0.5, entries of Theta of
-# some 0.15, its variance is right to about a tenth; with entries of one the true one is nearly twice as large.
+# The initial logits of an asked row tell of its embedding too: the law takes them for small, entries of Theta to 0.15.
 NEAR_ZERO = 0.5
+DRAWS = 512  # of the asked embedding, always the same: the mean errs by a twentieth of a deviation
 
 
 @dataclass(frozen=True)
 class PredictedIndex:
-    """The law of answer over premise of Q questions of one draw: means and standard deviations, (Q,)."""
+    """The law of answer over premise of Q questions of one draw: means and standard deviations, (Q,).
+
+    `neglected` is how far each mean may be off, (Q,), as the coordinates depend on the asked embedding themselves.
+    """
 
     mean: np.ndarray
     deviation: np.ndarray
+    neglected: np.ndarray
 
 
 def predicted_index(
@@ -51,37 +59,54 @@ def predicted_index(
         return None
     decayed = (1.0 - share) * initial_logits
     change = kernels.logit_change(coordinates) - decayed
-    m, d = task.vocabulary_size, gram.dimension
-    spread = coordinates + coordinates @ gram.excess  # C G, (N, m)
-    means, deviations = [], []
+    overlaps = _overlaps(gram, np.random.default_rng(0))
+    means, deviations, neglected = [], [], []
     for q in asked:
-        token, right = task.contexts[q.context][0], list(q.answers)
-        others = np.setdiff1d(np.arange(m), right)
-        own = coordinates[:, token]  # C_aq: the terms in which v_q meets itself
-        met = gram.excess[token] + (np.arange(m) == token)  # G_qx
-        # S_qx = v_q^T sum_a v_a linear_ax + (v_q^T sum_a v_a C_aq) (v_q^T v_x), with |v_q|^2 = 1 for the token itself
-        linear = spread - own[:, None] * met
-        linear[:, token] += own
-        contrast = np.zeros(m)
-        contrast[right], contrast[others] = 1.0 / len(right), -1.0 / len(others)
-        elsewhere = np.where(np.arange(m) == token, 0.0, contrast)
-        square = (own @ kernels.trained_kernel @ own) * (elsewhere @ elsewhere + elsewhere @ gram.excess @ elsewhere)
-        variance = _variance(kernels, linear @ contrast) / d + square / d**2
-        meeting = float(own @ kernels.trained_to_tokens @ elsewhere) / d
-        lost = _spread_of_row(kernels, linear[:, others]) - _spread_of_row(kernels, linear[:, right])
-        premise = np.mean([log_odds_gain(initial_logits[a], change[a], (b,)) for a, b in q.premises])
-        start = log_odds_gain(initial_logits[q.context], -decayed[q.context], q.answers)
-        means.append((start + meeting - lost) / premise)
-        deviations.append(np.sqrt(variance) / abs(premise))
-    return PredictedIndex(np.array(means), np.array(deviations))
+        moved = _asked_rows(kernels, coordinates, task.contexts[q.context][0], overlaps) - decayed[q.context]
+        gain = _log_odds_gains(initial_logits[q.context], moved, q.answers)
+        premise = float(np.mean([log_odds_gain(initial_logits[a], change[a], (b,)) for a, b in q.premises]))
+        means.append(gain.mean() / premise)
+        # the sampling error of the mean is a part of what is not known
+        deviations.append(gain.std(ddof=1) * np.sqrt(1.0 + 1.0 / DRAWS) / abs(premise))
+        neglected.append(abs(_meeting(kernels, coordinates, task.contexts[q.context][0], q.answers) / premise))
+    return PredictedIndex(np.array(means), np.array(deviations), np.array(neglected))
 
 
-def _variance(kernels: Kernels, coefficients: np.ndarray) -> np.ndarray:
-    """|sum_a v_a c_a|^2 for coefficients (N, ...) -> (...): d times the variance of v_q^T u."""
-    return np.maximum(np.einsum("a...,a...->...", coefficients, kernels.trained_kernel @ coefficients), 0.0)
+def _meeting(kernels: Kernels, coordinates: np.ndarray, token: int, answers: Sequence[int]) -> float:
+    """The mean of v_q^T (sum_a v_a C_aq) v_q^T (v_answers - v_others), (1/d) sum_a C_aq (G_a,answers - G_a,others)."""
+    assert kernels.gram.dimension is not None
+    others = np.setdiff1d(np.arange(coordinates.shape[1]), [*answers, token])
+    overlap = kernels.trained_to_tokens
+    contrast = overlap[:, list(answers)].mean(axis=1) - overlap[:, others].sum(axis=1) / (coordinates.shape[1] - 1)
+    return float(coordinates[:, token] @ contrast) / kernels.gram.dimension
 
 
-def _spread_of_row(kernels: Kernels, linear: np.ndarray) -> float:
-    """log mean_j exp(var_j / 2), var_j the variance of logit j about the mean of these logits; zero for one alone."""
-    variance = _variance(kernels, linear - linear.mean(axis=1, keepdims=True)) / kernels.gram.dimension
-    return float(logsumexp(variance / 2.0) - np.log(len(variance)))
+def _overlaps(gram: Gram, rng: np.random.Generator) -> np.ndarray:
+    """Draws of g = V v_q for v_q ~ N(0, I/d), (DRAWS, m): normal with covariance G/d."""
+    assert gram.dimension is not None
+    if gram.embeddings is not None:
+        return rng.normal(scale=gram.dimension**-0.5, size=(DRAWS, gram.embeddings.shape[1])) @ gram.embeddings.T
+    noise = rng.normal(scale=gram.dimension**-0.5, size=(DRAWS, gram.vocabulary_size))
+    return noise if gram.factor_excess is None else noise + noise @ gram.factor_excess.T
+
+
+def _asked_rows(kernels: Kernels, coordinates: np.ndarray, token: int, overlaps: np.ndarray) -> np.ndarray:
+    """S_q(t) - S_q(0) for each draw of v_q, (DRAWS, m): K_qA C G, in which every G_q. is the drawn overlap."""
+    g = overlaps.copy()
+    g[:, token] = 1.0  # |v_q|^2, up to 1/sqrt(d)
+    features = kernels.task.features[: kernels.task.trained_contexts]
+    pulled = (features @ g.T).T @ coordinates  # (DRAWS, N) x (N, m) -> (DRAWS, m)
+    others = pulled.copy()
+    others[:, token] = 0.0
+    rows = others + others @ kernels.gram.excess + pulled[:, [token]] * g
+    rows[:, token] = (pulled * g).sum(axis=1)
+    return rows
+
+
+def _log_odds_gains(initial: np.ndarray, change: np.ndarray, answers: Sequence[int]) -> np.ndarray:
+    """`log_odds_gain` of many changes (DRAWS, m) of one row (m,)."""
+    right = np.zeros(len(initial), dtype=bool)
+    right[list(answers)] = True
+    moved = change[:, None, :]
+    gained = [log_mean_exp(np.where(kept, initial, -np.inf)[None], moved) for kept in (right, ~right)]
+    return (gained[0] - gained[1])[:, 0]

@@ -12,7 +12,6 @@ from theory.claim import Verdict, joint_verdict
 from theory.laws import derive_all
 
 
-
 @dataclass(frozen=True)
 class PaperClaim:
     """One claim of the paper in a sentence, and where it stands.

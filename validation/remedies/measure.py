@@ -194,7 +194,7 @@ def _law(trained: Trained, choice: Choice, false_alarm: float) -> Prediction | N
     if choice.parameters != "free" or not asked:
         return None
     end = trained.schedule.time_per_step * trained.schedule.steps
-    means, squares, count = [], [], 0
+    means, squares, neglected, count = [], [], [], 0
     for gram, space, start in zip(trained.grams, trained.spaces, trained.initial, strict=True):
         *_, state = flow_states(space, choice.loss, np.array([end]), choice.time_weight_decay)
         law = predicted_index(Kernels(trained.task, gram), asked, start, state[0], float(state[1]))
@@ -202,10 +202,11 @@ def _law(trained: Trained, choice: Choice, false_alarm: float) -> Prediction | N
             return None
         means.append(law.mean.mean())
         squares.append((law.deviation**2).sum())
+        neglected.append(law.neglected.mean())
         count += len(asked)
     # asked embeddings are independent of each other: variances of questions and of seeds add up
     deviation = np.sqrt(np.sum(squares)) / count
-    half = float(stats.norm.isf(false_alarm / 2.0) * deviation)
+    half = float(stats.norm.isf(false_alarm / 2.0) * deviation + np.mean(neglected))
     middle = float(np.mean(means))
     return Prediction("law", middle, middle - half, middle + half)
 

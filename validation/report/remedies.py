@@ -20,8 +20,6 @@ from validation.report.document import (
 )
 from validation.report.remedies_figure import Bar, forest
 
-SOURCES = {"law": "interval of the law", "closed form": "closed form", "flow": "integrated flow"}
-
 
 def remedies_section(result: RemediesResult) -> Section:
     """Table, picture and claims of all choices."""

@@ -12,6 +12,7 @@ from validation.report.figures import WIDTH, legend_below, page
 LINE = 0.17  # inches a line of a label
 LABEL = 46  # letters of a line of a label
 EDGE = -0.6  # indices below stand here: an answer can be pushed down without end
+RIGHT = 1.08  # where the axis ends, unless an index lies beyond
 THINNEST = 0.008  # of a prediction without an interval, so that it is seen
 
 
@@ -56,7 +57,7 @@ def forest(bars: Sequence[Bar]) -> Drawing:
         axes.set_yticks(place, labels)
         axes.tick_params(axis="y", length=0)
         axes.set(xlabel="index")
-        axes.set_xlim(EDGE - 0.04, 1.08)
+        axes.set_xlim(EDGE - 0.04, max([RIGHT, *(bar.mean + 0.04 for bar in bars)]))
         axes.set_ylim(room.sum() + 0.3, -0.3)
         axes.grid(visible=False, axis="y")
         legend_below(drawing, axes)
