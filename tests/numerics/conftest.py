@@ -9,6 +9,15 @@ import numpy as np
 import pytest
 
 from numerics.gram import Gram
+from numerics.parameter_space import (
+    EmbeddingSpace,
+    FactorisedSpace,
+    FreeSpace,
+    Parameters,
+    ParameterSpace,
+    SymmetricSpace,
+    symmetric_logits,
+)
 from theory.task import Statement, Task, build_task
 
 
@@ -92,3 +101,24 @@ def embeddings() -> Callable[[int, int, int], np.ndarray]:
 @pytest.fixture
 def gram(embeddings: Callable[[int, int, int], np.ndarray]) -> Callable[[int, int, int], Gram]:
     return lambda size, dimension, seed: Gram.explicit(embeddings(size, dimension, seed))
+
+
+@pytest.fixture
+def space() -> Callable[..., ParameterSpace]:
+    """A space of one kind on a task with drawn embeddings: space(kind, task, dimension, seed), factors of width 4."""
+
+    def draw(kind: Parameters, task: Task, dimension: int, seed: int, scale: float = 0.5) -> ParameterSpace:
+        rng = np.random.default_rng(seed)
+        table = rng.normal(size=(task.vocabulary_size, dimension)) / np.sqrt(dimension)
+        gram = Gram.explicit(table)
+        match kind:
+            case "free":
+                return FreeSpace(task, gram, gram.initial_logits(task.features, scale, rng))
+            case "symmetric":
+                return SymmetricSpace(task, gram, symmetric_logits(task, gram, scale, rng))
+            case "factorised":
+                return FactorisedSpace.draw(task, gram, 4, scale, rng)
+        theta = scale * rng.normal(size=(dimension, dimension))
+        return EmbeddingSpace(task, table, theta, tied=kind == "tied-embeddings")
+
+    return draw

@@ -1,0 +1,304 @@
+"""One choice measured on four pairs: every field of its row, where the prediction comes from, which claims are made."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from theory.errors import BadInput
+from theory.facts import Fact, reversal_task_from_facts
+from theory.task import Task, chain_of_thought_task, first_pairs, reversal_task
+from validation.remedies.cells import cell_record
+from validation.remedies.choice import Choice
+from validation.remedies.measure import measure
+from validation.remedies.result import OverSeeds, Row
+from validation.remedies.run import FALSE_ALARM, fitting, load_task, measured, run
+from validation.remedies.settings import RemedySettings
+
+DIMENSION = 32
+
+
+def measure_on(task: Task, choice: Choice, time: float | None = None, seeds: int = 2) -> Row:
+    """The row of a choice on a task, d = 32."""
+    return measured(task, choice, RemedySettings(dimension=DIMENSION, seeds=seeds, time=time), FALSE_ALARM)
+
+
+@cache
+def row_of(choice: Choice, time: float | None = None) -> Row:
+    """The row of a choice on four pairs, two of them held out."""
+    return measure_on(reversal_task(4, 2), choice, time)
+
+
+def claims_by_kind(row: Row) -> dict[str, str]:
+    """The verdict of each claim, by its id without the choice."""
+    slug = f"-{row.choice.slug}"
+    assert all(claim.id.endswith(slug) for claim in row.claims)
+    return {claim.id.removesuffix(slug): claim.verdict for claim in row.claims}
+
+
+# -- a row --
+
+
+def test_the_baseline_has_every_field() -> None:
+    """Two questions and two seeds, chance 1/10, 50 units of time for each of 6 contexts, and three claims that hold."""
+    row = row_of(Choice())
+    assert (row.questions, row.chance, row.steps) == (2, 0.1, 100)
+    assert row.learning_rate == pytest.approx(0.5 * 6)
+    assert row.time == pytest.approx(50 * 6)
+    measured_fields = (row.index, row.logit_index, row.centred_logit_index, row.trained_p, row.asked_p, row.rival_p)
+    for field in (*measured_fields, row.first, row.flow):
+        assert isinstance(field, OverSeeds)
+        assert len(field.by_seed) == 2
+    assert (row.taught, row.untaught) == (None, None)
+    assert row.trained_p.mean > 0.95
+    assert row.asked_p.mean < 0.3
+    assert row.verdict == "holds"
+    assert all(claim.measured is not None and claim.measured > 0.0 for claim in row.claims)  # rounding is never zero
+    assert "over 4 questions and seeds" in next(c.detail for c in row.claims if c.id.startswith("index-as-predicted"))
+    assert claims_by_kind(row) == dict.fromkeys(
+        ("training-is-recursion", "interpolation-law", "index-as-predicted"), "holds"
+    )
+
+
+def test_seeds_do_not_depend_on_their_company() -> None:
+    """The first of two seeds gives the numbers of one seed alone, to the rounding of another kernel."""
+    alone = measure_on(reversal_task(4, 2), Choice(), seeds=1)
+    assert alone.index.by_seed[0] == pytest.approx(row_of(Choice()).index.by_seed[0], rel=1e-9)
+    assert alone.index.interval == (alone.index.mean, alone.index.mean)
+
+
+def test_the_interval_is_students() -> None:
+    """Of two seeds the 95 % interval of the mean is 12.7 standard errors to either side, of equal ones a point."""
+    low, high = OverSeeds((1.0, 3.0)).interval
+    assert (low, high) == pytest.approx((2.0 - 12.706, 2.0 + 12.706), rel=1e-3)
+    assert OverSeeds((2.0, 2.0, 2.0)).interval == (2.0, 2.0)
+    empty = OverSeeds((1.0, float("nan"))).interval
+    assert np.isnan(empty).all()
+
+
+# -- where a prediction comes from --
+
+SOURCES = {
+    "law": Choice(),
+    "law of another loss": Choice(loss="one-against-all"),
+    "law of SGD": Choice(optimizer="sgd"),
+    "law with decay": Choice(weight_decay=0.01),
+    "law of a control": Choice(data="control"),
+    "flow: another space": Choice(parameters="symmetric"),
+    "flow: one-hot tokens": Choice(embeddings="orthonormal"),
+    "flow: a large start": Choice(init_scale=1.0),
+    "flow: a row that is trained": Choice(data="identity-bridge"),
+    "closed form: squared loss of trained rows": Choice(loss="squared", data="identity-bridge"),
+    "None: Adam": Choice(optimizer="adam"),
+    "None: sign": Choice(optimizer="sign"),
+}
+
+
+@pytest.mark.parametrize("case", SOURCES)
+def test_predictions_have_their_source(case: str) -> None:
+    """The law where it applies, else the closed form or the flow, and nothing for steps that are no gradients."""
+    row = row_of(SOURCES[case], 10.0 if SOURCES[case].gradient_steps else None)
+    source = case.split(" of")[0].split(" with")[0].split(":")[0]
+    assert str(None if row.prediction is None else row.prediction.source) == source
+    if row.prediction is None:
+        assert (row.flow, row.time, row.claims) == (None, None, ())
+        return
+    assert row.flow is not None
+    assert row.prediction.low <= row.prediction.mean <= row.prediction.high
+    if source == "law":
+        assert claims_by_kind(row)["index-as-predicted"] == "holds"
+        assert row.prediction.high - row.prediction.low < 2.0
+    else:
+        assert row.prediction.mean == row.prediction.low == row.prediction.high == pytest.approx(row.flow.mean)
+        assert "index-as-predicted" not in claims_by_kind(row)
+    assert row.verdict == "holds"
+
+
+@pytest.mark.parametrize(("optimizer", "largest"), [("gd", 2.0), ("sgd", 2.0), ("momentum", 0.2)])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.03])
+def test_training_comes_to_its_flow(optimizer: str, largest: float, weight_decay: float) -> None:
+    """Half the step, half the distance of the index to that of the flow: weight decay is per unit of time as well."""
+    task, choice = reversal_task(4, 2), Choice(optimizer=optimizer, weight_decay=weight_decay)  # type: ignore[arg-type]
+    distances = []
+    for step in (largest, largest / 2):
+        settings = RemedySettings(dimension=DIMENSION, seeds=2, time=20.0, learning_rate=step)
+        row = measured(task, choice, settings, FALSE_ALARM, judged=False)
+        assert row.flow is not None
+        distances.append(np.abs(np.array(row.index.by_seed) - row.flow.by_seed).max())
+    # order one is a half; a decay per step would leave momentum's distance where it is
+    assert 0 < distances[1] < 0.7 * distances[0]
+
+
+# -- taught and untaught --
+
+
+def test_copies_lift_what_they_cover() -> None:
+    """Half of the questions have a copy: their index is one, the law predicts the others, and the claim holds."""
+    row = row_of(Choice(data="reversed-copies"))
+    assert row.taught is not None
+    assert row.untaught is not None
+    # a copy is learnt as long as its premise is, from the same small start
+    np.testing.assert_allclose(row.taught.by_seed, 1.0, rtol=0, atol=0.05)
+    assert max(row.untaught.by_seed) < 0.5
+    np.testing.assert_allclose(
+        row.index.by_seed, (np.array(row.taught.by_seed) + row.untaught.by_seed) / 2, rtol=0, atol=1e-12
+    )
+    assert claims_by_kind(row)["copies-lift-what-they-cover"] == "holds"
+    everything = row_of(Choice(data="reversed-copies", share=1.0))
+    assert everything.untaught is None
+    assert everything.prediction is not None
+    assert everything.prediction.source == "flow"
+
+
+@pytest.mark.parametrize("parameters", ["symmetric", "tied-embeddings"])
+def test_copies_claim_nothing_where_others_are_lifted_too(parameters: str) -> None:
+    """A symmetric Theta lifts facts without a copy, one table may: no claim says that only copies do."""
+    row = row_of(Choice(parameters=parameters, data="reversed-copies"), 5.0)  # type: ignore[arg-type]
+    assert row.verdict == "holds"
+    assert "copies-lift-what-they-cover" not in claims_by_kind(row)
+
+
+def test_pairs_taught_in_both_directions_are_not_asked() -> None:
+    """One of the two questions is trained, the other asked: nothing of the row is called taught."""
+    row = row_of(Choice(data="both-directions"))
+    assert (row.questions, row.taught, row.untaught) == (1, None, None)
+
+
+# -- other spaces --
+
+
+def test_a_symmetric_theta_has_logit_index_one() -> None:
+    """The reverse logit is the forward one for every seed, and a claim says so."""
+    row = row_of(Choice(parameters="symmetric"))
+    np.testing.assert_allclose(row.logit_index.by_seed, 1.0, rtol=0, atol=1e-10)
+    assert row.index.mean > 0.5
+    assert claims_by_kind(row) == dict.fromkeys(("training-is-recursion", "reverse-logit-equals-forward"), "holds")
+
+
+def test_a_question_that_follows_from_a_chain_is_not_reversed() -> None:
+    """In a part of a file whose own facts were cut away, or of chains alone, only true reversals are held to it."""
+    dense = [Fact(f"e{i}", "r", f"e{(i + k) % 9}") for i in range(9) for k in (1, 2, 4)]
+    part = first_pairs(reversal_task_from_facts(dense), 12)
+    assert measure_on(part, Choice(parameters="symmetric"), 10.0).verdict == "holds"
+    row = measure_on(chain_of_thought_task(2), Choice(parameters="symmetric"), 10.0)
+    assert "reverse-logit-equals-forward" not in claims_by_kind(row)
+
+
+@pytest.mark.parametrize("parameters", ["factorised", "trained-embeddings", "tied-embeddings"])
+def test_products_balance(parameters: str) -> None:
+    """Real training of a product equals its recursion, and what its flow conserves drifts with the step."""
+    row = row_of(Choice(parameters=parameters), 10.0)  # type: ignore[arg-type]
+    assert claims_by_kind(row) == dict.fromkeys(("training-is-recursion", "balance"), "holds")
+
+
+def test_the_squared_loss_is_held_to_its_closed_form() -> None:
+    """The integrated flow agrees with the closed form, which weight decay would need another of."""
+    row = row_of(Choice(loss="squared"))
+    assert claims_by_kind(row)["closed-form"] == "holds"
+    (claim,) = (claim for claim in row.claims if claim.id.startswith("closed-form"))
+    assert claim.measured is not None
+    assert claim.measured > 0.0
+    assert "closed-form" not in claims_by_kind(row_of(Choice(loss="squared", weight_decay=0.01)))
+
+
+def test_sign_descent_leaves_untrained_rows_of_one_hot_tokens() -> None:
+    """The index is zero exactly: the sign of no gradient is zero."""
+    row = row_of(Choice(optimizer="sign", embeddings="orthonormal"))
+    assert row.index.by_seed == (0.0, 0.0)
+    assert row.trained_p.mean > 0.95
+
+
+def test_merged_parameters_learn_no_implication() -> None:
+    """On the implication task every implication has one logit for all subjects, within what the start sets apart."""
+    choice = Choice(data="implication", context="entity+relation", embeddings="orthonormal")
+    row = row_of(choice, 20.0)
+    assert row.task.name == "implication"
+    assert row.questions == 12
+    assert claims_by_kind(row)["implication-not-learnt"] == "holds"
+
+
+@pytest.mark.slow
+def test_two_factors_learn_the_implication() -> None:
+    """The same task with two factors: the right implication is above all others for every subject and seed."""
+    choice = Choice(
+        parameters="factorised", data="implication", context="entity+relation", embeddings="orthonormal"
+    )  # fmt: skip
+    row = row_of(choice)
+    assert claims_by_kind(row)["implication-learnt"] == "holds"
+    assert row.first.by_seed == (1.0, 1.0)
+
+
+# -- the run around it --
+
+
+def test_unjudged_rows_have_the_same_numbers() -> None:
+    """Without claims, which take most of the time, every number is the same."""
+    settings = RemedySettings(dimension=DIMENSION, seeds=2)
+    plain = measured(reversal_task(4, 2), Choice(), settings, FALSE_ALARM, judged=False)
+    assert plain.claims == ()
+    assert {**plain.as_dict(), "claims": None, "verdict": None} == {
+        **row_of(Choice()).as_dict(), "claims": None, "verdict": None,
+    }  # fmt: skip
+
+
+def test_measuring_leaves_the_threads_as_they_were() -> None:
+    """One thread while it runs, whatever was set before and after, also where it is refused."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(BadInput):
+            measured(reversal_task(2, 0), Choice(), RemedySettings(seeds=1), FALSE_ALARM)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_choices_that_do_not_fit_are_left_out_with_a_note() -> None:
+    """Of the shown table, rows that the task has no data for are named; asked for by name, they are refused."""
+    task = reversal_task(3, 1)
+    kept, notes = fitting(task, RemedySettings(pairs=3, held_out=1))
+    left = [c for c in RemedySettings().choices() if c not in kept]
+    # of one question half is none, and nine tenths leave none to ask
+    assert {c.data for c in left} == {"both-directions", "reversed-copies"}
+    assert len(notes) == len(left)
+    for note, choice in zip(notes, left, strict=True):
+        assert note.startswith(f"left out: {choice.label} (--share")
+    with pytest.raises(BadInput, match=r"--share 0\.5: of 1 questions"):
+        fitting(task, RemedySettings(pairs=3, held_out=1, data="both-directions"))  # type: ignore[arg-type]
+
+
+def test_a_part_of_a_large_task_is_said() -> None:
+    """More pairs than --train-pairs are cut, with a note of how many; a small task is left alone."""
+    task, notes = load_task(RemedySettings(pairs=40, train_pairs=10))
+    assert len(task.train_context) == 10
+    assert notes == ["measured on 10 of 60 trained pairs (--train-pairs), those around the first questions"]
+    assert load_task(RemedySettings(pairs=4))[1] == []
+    chain, _ = load_task(RemedySettings(pairs=4, task="chain-of-thought"))
+    assert chain.name == "chain-of-thought"
+
+
+def test_rows_come_by_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest index first; derivations of the rows' reasons and the false twins are claims of the whole."""
+    monkeypatch.setattr("validation.remedies.run.twin_verdicts", lambda: (("a/b", "fails"),))
+    told: list[tuple[str, float]] = []
+    settings = RemedySettings.checked(pairs=4, dimension=DIMENSION, seeds=2, time=10.0, parameters="free,symmetric")
+    result = run(settings, lambda label, done: told.append((label, done)))
+    assert [row.choice.parameters for row in result.rows] == ["symmetric", "free"]
+    assert {c.id for c in result.claims} == {"symmetric-reverse-logit", "interpolation-law", "false-twins"}
+    assert result.verdict == "holds"
+    assert [done for _, done in told] == sorted(done for _, done in told)
+    assert told[-1] == ("false statements", pytest.approx(2 / 3))
+
+
+def test_a_cell_is_the_row_of_one_seed() -> None:
+    """A cell of a sweep has the flat numbers of a run with that one seed, the same every time."""
+    settings = {"pairs": 4, "dimension": DIMENSION, "time": 10.0, "parameters": "symmetric"}
+    found = cell_record(settings, 3)
+    assert found == cell_record(settings, 3)
+    checked = RemedySettings.checked(**settings, seed=3, seeds=1)
+    row = measure(reversal_task(4, 2), checked.choices()[0], checked, FALSE_ALARM)
+    assert found["index"] == row.index.mean
+    assert found["logit_index"] == pytest.approx(1.0, abs=1e-10)
+    assert found["index"] != cell_record(settings, 4)["index"]
+    assert all(value is None or isinstance(value, str | float | int) for value in found.values())
