@@ -40,7 +40,7 @@ TRAIN_PAIRS = 96
 # Draws of embeddings are followed in full; of a large task as few as take this long for each schedule, or none.
 DRAW_SECONDS = 15.0
 # Choices of loss, space, optimiser and data are compared on a part that takes seconds; half of its pairs are asked.
-REMEDY_PAIRS, REMEDY_DIMENSION, REMEDY_SEEDS = 16, 64, 2
+REMEDY_PAIRS, REMEDY_DIMENSION, REMEDY_SEEDS = 16, 64, 3
 
 # Proofs, derivations, pictures and the PDF: measured on one core, with nothing that grows with the file.
 FIXED_SECONDS = 45.0

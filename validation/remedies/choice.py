@@ -163,7 +163,7 @@ def brief_choices() -> tuple[Choice, ...]:
 
 
 def reason(choice: Choice) -> tuple[str, str | None]:
-    """Why the choice keeps or lifts the curse, in a line, and the id of its derivation (None: measured only)."""
+    """Why the choice keeps or lifts the curse, in a line, and the id of its derivation (None: no law says it)."""
     for applies, text, derivation in _reasons(choice):
         if applies:
             return text, derivation

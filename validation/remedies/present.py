@@ -58,7 +58,7 @@ def _table(result: RemediesResult) -> Table:
         text, derivation = reason(row.choice)
         name = Text(row.choice.label, style="bold")
         name.append(f"\n  {text}", style="not bold dim")
-        name.append(f" ({derivation})" if derivation else " (measured only)", style="not bold dim")
+        name.append(f" ({derivation})" if derivation else " (no law)", style="not bold dim")
         verdict = row.verdict if row.claims else "-"
         table.add_row(
             name,

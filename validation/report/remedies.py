@@ -16,6 +16,7 @@ from validation.report.document import (
     Prose,
     Reference,
     Section,
+    Strong,
     Table,
 )
 from validation.report.remedies_figure import Bar, forest
@@ -42,7 +43,7 @@ def remedies_section(result: RemediesResult) -> Section:
 def remedies_table(result: RemediesResult) -> Table:
     """One row a choice, by index."""
     names = ("index", "predicted", "logit index", "p trained", "p asked", "1/M", "best rival", "right")
-    columns = (Column("choice"), *(Column(name, numeric=True) for name in names), Column("why"))
+    columns = (Column("choice, and why"), *(Column(name, numeric=True) for name in names))
     caption = (
         "Choices by index. p asked is the mean probability of held-out answers, to be set against 1/M and against the "
         "best other token that is never trained there; right is the share of questions whose answer is above all such.",
@@ -54,14 +55,14 @@ def remedies_table(result: RemediesResult) -> Table:
 def _row(row: Row, known: set[str]) -> tuple[Prose, ...]:
     low, high = row.index.interval
     text, derivation = reason(row.choice)
-    why: Prose = (text, ".") if derivation is None or derivation not in known else (
-        text, " (", Reference(derivation, f"derivation-{derivation}"), ")."
-    )  # fmt: skip
+    law: Prose = (" (no law).",)
+    if derivation is not None and derivation in known:
+        law = (" (", Reference(derivation, f"derivation-{derivation}"), ").")
     index: Prose = (Number(row.index.mean, 3), f" [{low:.3f}, {high:.3f}]" if low < high else "")
     if row.taught is not None and row.untaught is not None:
         index = (*index, f", copied {row.taught.mean:.2f}, others {row.untaught.mean:.2f}")
     return (
-        (row.choice.label,),
+        (Strong(row.choice.label), f": {text}", *law),
         index,
         _predicted(row),
         (Number(row.logit_index.mean, 3),),
@@ -70,7 +71,6 @@ def _row(row: Row, known: set[str]) -> tuple[Prose, ...]:
         (Number(row.chance, 2),),
         (Number(row.rival_p.mean, 2),),
         (Number(row.first.mean, 2),),
-        why,
     )
 
 

@@ -27,7 +27,7 @@ def test_the_text_says_everything() -> None:
     assert f"note: about {HOSTILE}" in text  # nothing of a name is read as markup
     for row in made_rows():
         assert row.choice.label.split(",")[0].split(" of ")[0] in said
-    assert "(measured only)" in said
+    assert "(no law)" in said
     assert "(symmetric-reverse-logit)" in said
     assert "mean over 2 seeds" in said
     assert "fails: Title of index-as-predicted-identity-bridge: detail of index-as-predicted-identity-bridge" in said
