@@ -180,6 +180,11 @@ def _reasons(c: Choice) -> tuple[tuple[bool, str, str | None], ...]:
             "factorised-logit-flow",
         ),
         (
+            c.data == "implication" and c.parameters != "free",
+            "subjects that share b_i may share what follows from it, as Θ is a product or answers both ways",
+            None,
+        ),
+        (
             c.data == "implication",
             "what is learnt of one subject adds nothing to another: only the shared row of r2 answers, for all alike",
             "logit-flow",
@@ -196,22 +201,22 @@ def _reasons(c: Choice) -> tuple[tuple[bool, str, str | None], ...]:
         ),
         (
             c.data == "identity-bridge",
-            "the asked relation is never trained, so the bridge's own answer wins",
-            "factorised-logit-flow" if factorised else "logit-flow",
+            "the bridge's own answer wins: nothing ties its relation to the asked one",
+            None,
         ),
         (
-            c.data == "identity-bridge-as-implication",
+            c.data == "identity-bridge-as-implication" and c.parameters == "free",
             "the row of the asked relation answers every entity alike: Θ has no reason for low rank",
             "logit-flow",
         ),
         (
-            c.data == "reversed-copies",
-            "a covered fact is trained, any other keeps its untrained row",
+            c.data == "reversed-copies" and c.parameters == "free" and c.gradient_steps,
+            "a covered fact is trained, any other row moves as without the copies",
             "interpolation-law",
         ),
         (
             tied and c.data == "both-directions",
-            "one table for both sides: with most pairs trained both ways, a symmetric Θ is the smallest that fits",
+            "one table for both sides: where most pairs are trained both ways, a symmetric Θ is the smallest that fits",
             None,
         ),
         (
@@ -251,7 +256,7 @@ def _reasons(c: Choice) -> tuple[tuple[bool, str, str | None], ...]:
         ),
         (
             c.data == "control",
-            "the answer is learnt as an answer, its row is still untrained",
+            "the answer is learnt as an answer, but in the rows of other questions",
             "asked-embedding-variance",
         ),
         (
@@ -265,8 +270,18 @@ def _reasons(c: Choice) -> tuple[tuple[bool, str, str | None], ...]:
             "one-against-all-flow",
         ),
         (
+            c.context == "entity+relation",
+            "an asked row shares its relation with trained ones, and moves with what all of these answer",
+            "interpolation-law",
+        ),
+        (
+            c.embeddings == "orthonormal",
+            "beyond its own targets a row of one-hot tokens does not move",
+            "interpolation-law",
+        ),
+        (
             True,
-            "an untrained row moves by couplings of order 1/√d alone",
+            "beyond its own targets a row moves by couplings of order 1/√d alone",
             "interpolation-law",
         ),
     )

@@ -88,9 +88,10 @@ def predicted_text(row: Row) -> str:
     p = row.prediction
     if p is None:
         return "measured only"
+    others = "\nof the others" * (row.untaught is not None)
     if p.source == "law":
-        return f"{p.mean:.3f} ± {(p.high - p.low) / 2:.3f} law" + "\nof the others" * (row.taught is not None)
-    return f"{p.mean:.3f} {p.source}"
+        return f"{p.mean:.3f} ± {(p.high - p.low) / 2:.3f} law{others}"
+    return f"{p.mean:.3f} {p.source}{others}"
 
 
 def _with_interval(value: OverSeeds) -> str:

@@ -14,6 +14,7 @@ from validation.remedies.settings import RemedySettings
 from validation.result import finite_json
 
 FORMAT = "reversal-remedies/1"
+LEARNT = 0.5  # mean p of trained targets; the squared loss brings logits to one, not p
 CONFIDENCE = 0.95  # of the intervals over seeds that are shown: of the mean, by Student's t
 
 
@@ -86,6 +87,11 @@ class Row:
     steps: int
     time: float | None
     claims: tuple[Claim, ...]
+
+    @property
+    def learnt(self) -> bool:
+        """Whether the trained pairs were learnt: where they were not, an index says little."""
+        return self.choice.loss == "squared" or self.trained_p.mean > LEARNT
 
     @property
     def verdict(self) -> Verdict:

@@ -1,6 +1,7 @@
 """`reversal remedies`: every choice measured on one task, several at once; checkers tried on false statements."""
 
 from collections.abc import Callable
+from math import inf, isfinite
 
 import torch
 from joblib import Parallel, delayed
@@ -70,7 +71,8 @@ def run(settings: RemedySettings, tell: Report | None = None, workers: int = 1) 
         rows.append(row)
         done(row.choice.label)
     order = {choice.slug: number for number, choice in enumerate(choices)}
-    rows.sort(key=lambda row: (-row.index.mean, order[row.choice.slug]))
+    rows.sort(key=lambda row: (not isfinite(row.index.mean), order[row.choice.slug]))
+    rows.sort(key=lambda row: -row.index.mean if isfinite(row.index.mean) else inf)
     if tell is not None:
         tell("false statements", len(rows) / (len(choices) + 1))
     claims = (*_derived(choices), check_twins(twin_verdicts()))

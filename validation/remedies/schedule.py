@@ -2,6 +2,10 @@
 
 import math
 
+import numpy as np
+
+from numerics.losses import CURVATURE
+from theory.errors import BadInput
 from theory.task import Task
 from validation.remedies.choice import Choice
 from validation.settings import HEAVY_BALL, largest_share
@@ -17,11 +21,20 @@ FREE_TIME, SQUARED_TIME, PRODUCT_TIME = 50.0, 20.0, 60.0
 # The heavy ball moves ten times its step.
 MOVE = {"gd": 0.5, "sgd": 1.0, "momentum": 0.05}
 SQUARED_SHARE, PRODUCT_SHARE, COUPLED_SHARE = 0.4, 0.2, 0.06
+# One-against-all pulls every token of every row down by a half at first: all rows move the factors one way, in which
+# the loss bends by m/4, not by 1/2.
+COMMON_TOKENS = 4
 
 ADAM_STEP, ADAM_STEPS = 0.01, 400
 # A step of sign descent moves the logit of a pair by at most the step times (sum |v_i|)^2, 2 d / pi for Gaussian
 # embeddings and 1 for orthonormal ones.
 SIGN_MOVE, SIGN_STEPS = 0.1, 300
+
+
+# Of the step at which descent on a quadratic no longer settles, 2 / curvature.
+STABLE = 1.8
+MOST_DECAY = 0.2  # of the parameters that decoupled weight decay may take in one step
+MOST_STEPS = 1_000_000
 
 
 def schedule(choice: Choice, task: Task, dimension: int, time: float | None, rate: float | None) -> TrainingSettings:
@@ -38,9 +51,20 @@ def schedule(choice: Choice, task: Task, dimension: int, time: float | None, rat
         share = SQUARED_SHARE if choice.loss == "squared" else 1.0
         if product:
             share *= PRODUCT_SHARE if task.one_token_contexts else COUPLED_SHARE
+            if choice.loss == "one-against-all":
+                share *= min(1.0, COMMON_TOKENS / task.vocabulary_size)
         step = rate or share * MOVE[choice.optimizer] / largest_share(task, "gd" if batch == "full" else "sgd")
+        if rate is None and not product and batch == "full":
+            step = min(step, STABLE / (CURVATURE[choice.loss] * _steepest(task, choice, dimension)))
+        if choice.weight_decay and rate is None:
+            step = min(step, MOST_DECAY * (1.0 - friction) / choice.weight_decay)
         lasting = time or (PRODUCT_TIME if product else SQUARED_TIME if choice.loss == "squared" else FREE_TIME)
         steps = max(1, math.ceil(lasting * task.trained_contexts * (1.0 - friction) / step - 1e-9))
+    if steps > MOST_STEPS:
+        raise BadInput(
+            f"{choice.label}: {steps:.3g} steps of size {step:.3g} would be needed, more than {MOST_STEPS:,}; give a "
+            "larger --learning-rate, a shorter --time or a smaller --weight-decay"
+        )
     return TrainingSettings(
         choice.optimizer,
         step,
@@ -49,6 +73,20 @@ def schedule(choice: Choice, task: Task, dimension: int, time: float | None, rat
         order="reshuffled",
         momentum=HEAVY_BALL,
         weight_decay=choice.weight_decay / (1.0 - friction),  # a step of the heavy ball takes 1 / (1 - beta) the time
-        decoupled=choice.weight_decay > 0 and choice.optimizer != "adam",
+        decoupled=choice.weight_decay > 0,
         loss=choice.loss,
     )
+
+
+def _steepest(task: Task, choice: Choice, dimension: int) -> float:
+    """An upper estimate of lambda_max(F^1/2 K_AA F^1/2) lambda_max(K_out), the curvature of a full batch.
+
+    That of one-hot tokens, times what the largest singular values of Gaussian embeddings add, (1 + sqrt(n/d))^2 each.
+    """
+    features = task.features[: task.trained_contexts].toarray()
+    root = np.sqrt(task.context_weight)[:, None]
+    overlap = float(np.linalg.eigvalsh((root * features) @ (root * features).T)[-1])
+    if choice.embeddings == "orthonormal":
+        return overlap
+    spread = [(1.0 + math.sqrt(n / dimension)) ** 2 for n in (task.trained_contexts, task.vocabulary_size)]
+    return overlap * spread[0] * spread[1]

@@ -78,9 +78,10 @@ def _predicted(row: Row) -> Prose:
     p = row.prediction
     if p is None:
         return ("measured only",)
+    others = ", of the others" * (row.untaught is not None)
     if p.source == "law":
-        return (Number(p.mean, 2), f" [{p.low:.3f}, {p.high:.3f}]")
-    return (Number(p.mean, 3), f" ({p.source})")
+        return (Number(p.mean, 2), f" [{p.low:.3f}, {p.high:.3f}]{others}")
+    return (Number(p.mean, 3), f" ({p.source}){others}")
 
 
 def remedies_figure(result: RemediesResult) -> Figure:

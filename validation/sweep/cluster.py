@@ -18,8 +18,17 @@ from joblib import parallel_config
 import theory
 from theory.errors import BadInput
 
-SECONDS = 10.0  # for the scheduler to answer, and for a first worker
-DECIDING = ("numpy", "scipy", "python-flint", "scikit-sundae", "torch")  # libraries whose versions numbers rest on
+SECONDS = 10.0  # for the scheduler to answer
+FEWEST_IN_FLIGHT = 256  # cells of a cluster, whose workers come and go
+WORKER_SECONDS = 120.0  # for a first worker: jobs wait in a queue
+DECIDING = (
+    "numpy",
+    "scipy",
+    "sympy",
+    "python-flint",
+    "scikit-sundae",
+    "torch",
+)  # libraries whose versions numbers rest on
 
 
 class ClusterError(BadInput):
@@ -52,6 +61,11 @@ class ClusterPool:
     deaths: tuple[type[Exception], ...]
     patience: int = 1  # the scheduler has tried it on several workers by then
     driver: None = None
+
+    @property
+    def in_flight(self) -> int:
+        """More than there are workers: others may come, and none should wait for the driver."""
+        return max(4 * self.workers, FEWEST_IN_FLIGHT)
 
     @contextmanager
     def ready(self) -> Iterator[None]:
@@ -97,7 +111,7 @@ def connected(address: str) -> Iterator[ClusterPool]:
 def _look_over(client: Any, address: str) -> int:
     """How many workers there are, all of them fit. Raises ClusterError."""
     try:
-        client.wait_for_workers(1, timeout=SECONDS)
+        client.wait_for_workers(1, timeout=WORKER_SECONDS)
     except TimeoutError:
         raise ClusterError(
             f"--cluster {address}: the scheduler has no worker; start some with `dask worker {address} --nthreads 1`"

@@ -45,6 +45,10 @@ class Pool(Protocol):
         """joblib's configuration for one round."""
 
     @property
+    def in_flight(self) -> int:
+        """How many cells are handed out at a time."""
+
+    @property
     def driver(self) -> int | None:
         """The process without which the others should end; None where they have their own master."""
 
@@ -60,6 +64,11 @@ class LocalPool:
     deaths: tuple[type[Exception], ...] = (BrokenProcessPool,)
     patience: int = DEATHS
     driver: int | None = field(default_factory=os.getpid)
+
+    @property
+    def in_flight(self) -> int:
+        """One for each process: when one dies, these are the cells that it may have run."""
+        return self.workers
 
     @contextmanager
     def ready(self) -> Iterator[None]:
@@ -86,7 +95,7 @@ def drive(cells: Sequence[Cell], pool: Pool, keep: Keep) -> None:
 
     try:
         while left:
-            for suspect in _round(list(left.values()), pool, pool.workers, kept):
+            for suspect in _round(list(left.values()), pool, pool.in_flight, kept):
                 _alone(suspect, pool, kept)
     except BaseException:
         pool.stop()

@@ -227,3 +227,20 @@ def test_time_and_step_size_can_be_asked_for() -> None:
         last = 7.0 * task.trained_contexts
         assert last <= how.steps * how.time_per_step * (1 + 1e-9) < last + how.time_per_step * (1 + 1e-6)
     assert schedule(Choice(optimizer="adam"), task, 32, None, 0.3).learning_rate == 0.3
+
+
+def test_steps_without_end_are_refused() -> None:
+    """A time that would take more than a million steps is refused, with what to change."""
+    with pytest.raises(BadInput, match=r"steps of size .* would be needed, more than 1,000,000; give a larger"):
+        schedule(Choice(), reversal_task(4, 2), 32, 1e6, 0.01)
+
+
+def test_products_descend_one_against_all_in_smaller_steps_for_more_tokens() -> None:
+    """All rows pull all tokens one way: the step of a product falls as one over the tokens, that of a matrix does not."""
+
+    def step(parameters: str, vocabulary: int) -> float:
+        choice = Choice(parameters=parameters, loss="one-against-all", embeddings="orthonormal")  # type: ignore[arg-type]
+        return schedule(choice, reversal_task(4, 2, vocabulary), 32, None, None).learning_rate
+
+    assert step("factorised", 80) == pytest.approx(step("factorised", 20) / 4)
+    assert step("free", 80) == step("free", 20)

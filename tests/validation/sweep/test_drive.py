@@ -39,6 +39,7 @@ class Threads:
     """A pool without processes, so that what is patched here holds there."""
 
     workers: int = 2
+    in_flight: int = 2
     deaths: tuple[type[BaseException], ...] = (Died,)
     patience: int = DEATHS
     driver: None = None

@@ -261,6 +261,7 @@ def test_a_cluster_that_does_not_answer_is_one_message(
 ) -> None:
     """Exit code 2, how to start one, and nothing left behind."""
     monkeypatch.setattr("validation.sweep.cluster.SECONDS", 2.0)
+    monkeypatch.setattr("validation.sweep.cluster.WORKER_SECONDS", 2.0)
     code, out, err = sweep(SMOKE, "-o", tmp_path / "out", "--cluster", address)
     assert (code, out) == (2, "")
     assert said in err
@@ -282,6 +283,7 @@ class Threads:
     """A pool without processes."""
 
     workers: int = 1
+    in_flight: int = 1
     deaths: tuple[type[Exception], ...] = ()
     patience: int = 1
     driver: None = None
