@@ -13,7 +13,7 @@ from validation.commands.check import check
 from validation.commands.derive import derive
 from validation.commands.remedies import remedies
 from validation.commands.report import report
-from validation.commands.shared import BAD_INPUT, INTERRUPTED, OUR_ERROR, complain
+from validation.commands.shared import BAD_INPUT, INTERRUPTED, OUR_ERROR, complain, told_of_interruption
 from validation.commands.sweep import sweep
 from validation.commands.train import train
 from validation.commands.verify import verify
@@ -38,12 +38,12 @@ for command in (verify, check, report, derive, train, remedies, sweep):
 
 def main() -> None:
     """Run the command line; every way out has its exit code."""
+    told_of_interruption()  # of an earlier call in this process
     try:
         code = app(standalone_mode=False) or 0
     except typer.Exit as leaving:
         code = leaving.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted; nothing was written")
         code = INTERRUPTED
     except TyperException as error:
         complain(f"{error.format_message()} (see reversal --help)")
@@ -52,6 +52,8 @@ def main() -> None:
         traceback.print_exc()
         complain("this is an error of ours: please report the lines above")
         code = OUR_ERROR
+    if code == INTERRUPTED and not told_of_interruption():
+        complain("interrupted; nothing was written")
     sys.exit(code)
 
 

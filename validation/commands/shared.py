@@ -63,6 +63,23 @@ def complain(message: str) -> None:
     errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
+_told: list[str] = []
+
+
+def interruption(message: str) -> typer.Exit:
+    """To raise where an interruption leaves something behind, and the message says what."""
+    complain(message)
+    _told.append(message)
+    return typer.Exit(INTERRUPTED)
+
+
+def told_of_interruption() -> bool:
+    """Whether a command has said what its interruption left, since this was asked last."""
+    told = bool(_told)
+    _told.clear()
+    return told
+
+
 @contextmanager
 def progress_display() -> Iterator[tuple[Callable[[str], None], Callable[[str, float], None]]]:
     """Two callbacks: one line before long work, and a bar with stage and time left where somebody looks."""

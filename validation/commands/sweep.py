@@ -11,10 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from validation.commands.shared import (
-    INTERRUPTED,
-    complain,
     errors,
     friendly_errors,
+    interruption,
     memory_size,
     print_out,
 )
@@ -97,11 +96,10 @@ def sweep(
                         lambda found: ticker.finished(found.seconds, found.status == "failed"),
                     )
                 except KeyboardInterrupt:
-                    complain(
+                    raise interruption(
                         f"interrupted; {ticker.before + ticker.done} of {ticker.total} cells are kept in "
                         f"{store.folder}: continue with --resume"
-                    )
-                    raise typer.Exit(INTERRUPTED) from None
+                    ) from None
             result = write_results(design, store, outcomes, spec, output)
         if as_json:
             print_out(json.dumps(result.manifest, ensure_ascii=False, allow_nan=False) + "\n")

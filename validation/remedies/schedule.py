@@ -27,7 +27,7 @@ COMMON_TOKENS = 4
 
 ADAM_STEP, ADAM_STEPS = 0.01, 400
 # A step of sign descent moves the logit of a pair by at most the step times (sum |v_i|)^2, 2 d / pi for Gaussian
-# embeddings and 1 for orthonormal ones.
+# embeddings and 1 for orthonormal ones, whose zeros do not last where they are trained.
 SIGN_MOVE, SIGN_STEPS = 0.1, 300
 
 
@@ -45,7 +45,8 @@ def schedule(choice: Choice, task: Task, dimension: int, time: float | None, rat
     if choice.optimizer in ("adam", "adamw"):
         step, steps = rate or ADAM_STEP, ADAM_STEPS
     elif choice.optimizer == "sign":
-        moved = 1.0 if choice.embeddings == "orthonormal" else 2.0 * dimension / math.pi
+        sparse = choice.embeddings == "orthonormal" and not choice.parameters.endswith("embeddings")
+        moved = 1.0 if sparse else 2.0 * dimension / math.pi
         step, steps = rate or SIGN_MOVE / moved, SIGN_STEPS
     else:
         share = SQUARED_SHARE if choice.loss == "squared" else 1.0

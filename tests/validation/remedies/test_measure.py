@@ -160,7 +160,7 @@ def test_copies_claim_nothing_where_others_are_lifted_too(parameters: str) -> No
 
 
 def test_copies_claim_nothing_where_the_start_decides() -> None:
-    """From a large start, of which weight decay takes most, an index says what was drawn, and no claim is made of it."""
+    """From a large start, of which weight decay takes most, an index says what was drawn, and no claim is made."""
     choice = Choice(loss="one-against-all", data="reversed-copies", weight_decay=0.5, init_scale=0.5)
     row = measure_on(reversal_task(6, 2), choice, 10.0)
     assert row.verdict == "holds"
@@ -222,6 +222,13 @@ def test_sign_descent_leaves_untrained_rows_of_one_hot_tokens() -> None:
     """The index is zero exactly: the sign of no gradient is zero."""
     row = row_of(Choice(optimizer="sign", embeddings="orthonormal"))
     assert row.index.by_seed == (0.0, 0.0)
+    assert row.trained_p.mean > 0.95
+
+
+@pytest.mark.parametrize("parameters", ["trained-embeddings", "tied-embeddings"])
+def test_sign_descent_learns_with_trained_one_hot_tokens(parameters: str) -> None:
+    """One-hot tables that are trained fill up with steps: the step is small enough that the pairs are learnt."""
+    row = row_of(Choice(parameters=parameters, optimizer="sign", embeddings="orthonormal"))  # type: ignore[arg-type]
     assert row.trained_p.mean > 0.95
 
 

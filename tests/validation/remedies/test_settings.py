@@ -236,7 +236,7 @@ def test_steps_without_end_are_refused() -> None:
 
 
 def test_products_descend_one_against_all_in_smaller_steps_for_more_tokens() -> None:
-    """All rows pull all tokens one way: the step of a product falls as one over the tokens, that of a matrix does not."""
+    """All rows pull all tokens one way: the step of a product falls as one over the tokens, that of a matrix not."""
 
     def step(parameters: str, vocabulary: int) -> float:
         choice = Choice(parameters=parameters, loss="one-against-all", embeddings="orthonormal")  # type: ignore[arg-type]
