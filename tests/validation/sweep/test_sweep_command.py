@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import distributed
 import jsonschema
 import psutil
 import pytest
@@ -239,7 +240,8 @@ def test_a_cluster_finds_the_same_to_the_byte(
     """The same 200 cells by a scheduler and two workers over TCP, one of which is killed on the way."""
     address, workers = cluster
     output, folder = tmp_path / "out", tmp_path / "out.unfinished"
-    wait_for(lambda: all(psutil.Process(worker.pid).children() for worker in workers))
+    with distributed.Client(address) as client:
+        client.wait_for_workers(2, timeout=60)  # else the first one may get every cell before the other is there
     process = start(spec, "-o", output, "--cluster", address, "--json")
     wait_for(lambda: len(list((folder / "cells").glob("*.json"))) >= 20, process)
     for child in psutil.Process(workers[0].pid).children():  # under its nanny, which starts another one
