@@ -13,6 +13,7 @@ from numerics.descent import DescentSettings
 from numerics.losses import Loss, negative_gradient, one_hot_rows
 from numerics.order import visits
 from numerics.parameter_space import EVERY, ParameterSpace, Rows, State
+from numerics.space_flow import full_batch_ascent
 
 
 def descent_states(space: ParameterSpace, loss: Loss, settings: DescentSettings, steps: int) -> Iterator[State]:
@@ -48,10 +49,8 @@ def _ascents(
     """What each step ascends: the rows it sees and F R on them; `state` is the one that changes in place."""
     task = space.task
     if settings.full_batch:
-        trained, weight = slice(0, task.trained_contexts), task.context_weight[:, None]
         for _ in range(steps):
-            logits = space.logits(state, trained)
-            yield EVERY, weight * negative_gradient(loss, logits, task.target_distribution)
+            yield EVERY, full_batch_ascent(space, loss, state)
         return
     pairs = len(task.train_target)
     target = [one_hot_rows(task.train_target[[k]], task.vocabulary_size) for k in range(pairs)]

@@ -16,12 +16,16 @@ RELATIVE_TOLERANCE = 1e-8
 ABSOLUTE_TOLERANCE = 1e-11
 
 
-def flow_velocity(space: ParameterSpace, loss: Loss, state: State, weight_decay: float) -> State:
-    """-grad L - lambda state, for the loss over all trained contexts."""
+def full_batch_ascent(space: ParameterSpace, loss: Loss, state: State) -> np.ndarray:
+    """F R, (N, m): what a full batch ascends in the logits of the trained contexts."""
     task = space.task
     trained = space.logits(state, slice(0, task.trained_contexts))
-    ascent = task.context_weight[:, None] * negative_gradient(loss, trained, task.target_distribution)
-    velocity = space.velocity(state, ascent, EVERY)
+    return task.context_weight[:, None] * negative_gradient(loss, trained, task.target_distribution)
+
+
+def flow_velocity(space: ParameterSpace, loss: Loss, state: State, weight_decay: float) -> State:
+    """-grad L - lambda state, for the loss over all trained contexts."""
+    velocity = space.velocity(state, full_batch_ascent(space, loss, state), EVERY)
     if not weight_decay:
         return velocity
     return tuple(v - weight_decay * x for v, x in zip(velocity, state, strict=True))

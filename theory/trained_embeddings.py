@@ -45,6 +45,7 @@ TIED = Words(
         Theta_rate: transpose(V) * M * V,
     }
 )
+eta = Symbol("eta", positive=True)
 # the trained rows of U, an asked row that is not trained, and weights w of the start
 U_A, u_q, M_A, w = map(matrix, ("U_A", r"u_q^{\top}", "M_A", "w"))
 
@@ -73,6 +74,7 @@ def draw_untied(rng: np.random.Generator) -> Instance:
     pull = rng.normal(size=(5, 4))
     gram = first[:2] @ first[:2].T
     return {
+        eta: rng.uniform(0.2, 1.0),
         U: first,
         V: second,
         Theta: theta,
@@ -91,6 +93,7 @@ def draw_tied(rng: np.random.Generator) -> Instance:
     """One table of four tokens in d = 3 coordinates, and the rates of the flow."""
     table, theta, pull = rng.normal(size=(4, 3)), rng.normal(size=(3, 3)), rng.normal(size=(4, 4))
     return {
+        eta: rng.uniform(0.2, 1.0),
         V: table,
         Theta: theta,
         M: pull,
@@ -119,6 +122,21 @@ def inner_rate(table: Expr, rate: Expr) -> Expr:
 def outer_rate(table: Expr, rate: Expr) -> Expr:
     """d(Y Y^T)/dt = Y' Y^T + Y Y'^T."""
     return rate * transpose(table) + table * transpose(rate)
+
+
+def context_balance(contexts: Expr, parameters: Expr) -> Expr:
+    """U^T U - Theta Theta^T."""
+    return transpose(contexts) * contexts - parameters * transpose(parameters)
+
+
+def token_balance(parameters: Expr, tokens: Expr) -> Expr:
+    """Theta^T Theta - V^T V."""
+    return transpose(parameters) * parameters - transpose(tokens) * tokens
+
+
+def tied_balance(table: Expr, parameters: Expr) -> Expr:
+    """V^T V - Theta Theta^T - Theta^T Theta."""
+    return context_balance(table, parameters) - transpose(parameters) * parameters
 
 
 def _linear_loss(context: IndexedBase) -> Expr:
@@ -171,7 +189,21 @@ def derive_untied() -> Derivation:
                 _untied(inner_rate(U, U_rate) - outer_rate(Theta, Theta_rate), Integer(0)),
             ),
             Step(
-                "and so do those of Theta and tokens",
+                "one step of descent, eta times these rates, changes the first by eta^2 times that of the rates",
+                _untied(
+                    context_balance(U + eta * U_rate, Theta + eta * Theta_rate) - context_balance(U, Theta),
+                    eta**2 * context_balance(U_rate, Theta_rate),
+                ),
+            ),
+            Step(
+                "and so it does the second",
+                _untied(
+                    token_balance(Theta + eta * Theta_rate, V + eta * V_rate) - token_balance(Theta, V),
+                    eta**2 * token_balance(Theta_rate, V_rate),
+                ),
+            ),
+            Step(
+                "the two halves of the balance of Theta and tokens move alike in the flow",
                 _untied(inner_rate(Theta, Theta_rate) - inner_rate(V, V_rate), Integer(0)),
             ),
         ),
@@ -189,7 +221,9 @@ def untied_twins() -> list[FalseTwin]:
     of = "trained-embeddings-balance"
     plain = Words()
     asked, trained = logit_rate_of(u_q, Integer(0)), logit_rate_of(U_A, M_A * V * transpose(Theta))
+    stepped = context_balance(U + eta * U_rate, Theta + eta * Theta_rate) - context_balance(U, Theta)
     return [
+        FalseTwin(of, "kept by a step of descent", _untied(stepped, Integer(0))),
         FalseTwin(of, "wrong side", _untied(inner_rate(U, U_rate) - inner_rate(Theta, Theta_rate), Integer(0))),
         FalseTwin(of, "no neighbours", _untied(inner_rate(U, U_rate) - inner_rate(V, V_rate), Integer(0))),
         FalseTwin(of, "sum conserved", _untied(inner_rate(U, U_rate) + outer_rate(Theta, Theta_rate), Integer(0))),
@@ -225,7 +259,14 @@ def derive_tied() -> Derivation:
                 _entries(diff(loss, entry[gamma, delta]), _parameters(token_entry, gamma, delta)),
             ),
             Step(
-                "the table's V^T V moves as the two products of Theta together",
+                "one step of descent, eta times these rates, changes the balance by eta^2 times that of the rates",
+                _tied(
+                    tied_balance(V + eta * V_rate, Theta + eta * Theta_rate) - tied_balance(V, Theta),
+                    eta**2 * tied_balance(V_rate, Theta_rate),
+                ),
+            ),
+            Step(
+                "the table's V^T V moves as the two products of Theta together in the flow",
                 _tied(
                     inner_rate(V, V_rate) - outer_rate(Theta, Theta_rate) - inner_rate(Theta, Theta_rate),
                     Integer(0),
@@ -239,7 +280,9 @@ def tied_twins() -> list[FalseTwin]:
     """Either untied balance by itself, a flipped sign, and a table that moves as a context only."""
     of = "tied-embeddings-balance"
     table, left, right = inner_rate(V, V_rate), outer_rate(Theta, Theta_rate), inner_rate(Theta, Theta_rate)
+    stepped = tied_balance(V + eta * V_rate, Theta + eta * Theta_rate) - tied_balance(V, Theta)
     return [
+        FalseTwin(of, "first order in the step", _tied(stepped, eta * tied_balance(V_rate, Theta_rate))),
         FalseTwin(of, "as if untied", _tied(table - left, Integer(0))),
         FalseTwin(of, "as if only a table of tokens", _tied(table - right, Integer(0))),
         FalseTwin(of, "flipped sign", _tied(table - left + right, Integer(0))),

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from numerics.balance import balance
 from numerics.gram import Gram
 from numerics.parameter_space import (
     EmbeddingSpace,
@@ -45,10 +46,9 @@ class FactorisedNetwork(EmbeddedNetwork):
         hidden = self.W_O.multiply(self.features.rows(contexts))  # (S, B, d) x (S, d, r) -> (S, B, r)
         return self.embeddings.multiply_transposed(self.W_V.multiply_transposed(hidden))
 
-    def balance(self) -> np.ndarray:
-        """W_O^T W_O - W_V^T W_V, (S, r, r): what the gradient flow conserves."""
-        output, value = self.W_O.value().numpy(), self.W_V.value().numpy()
-        return output.transpose(0, 2, 1) @ output - value.transpose(0, 2, 1) @ value
+    def factors(self) -> tuple[np.ndarray, ...]:
+        """W_O and W_V, (S, d, r) each."""
+        return self.W_O.value().numpy(), self.W_V.value().numpy()
 
 
 class EmbeddingNetwork(EmbeddedNetwork):
@@ -68,11 +68,10 @@ class EmbeddingNetwork(EmbeddedNetwork):
         x = self.U.multiply(self.phi[contexts])  # (S, B, m) x (S, m, d) -> (S, B, d)
         return self.V.multiply_transposed(self.theta.multiply(x))
 
-    def balance(self) -> np.ndarray:
-        """What the flow conserves: U^T U - Theta Theta^T, or V^T V - Theta Theta^T - Theta^T Theta; (S, d, d)."""
+    def factors(self) -> tuple[np.ndarray, ...]:
+        """U, Theta and V, or V and Theta where they are tied; (S, ...) each."""
         table, theta = self.U.value().numpy(), self.theta.value().numpy()
-        kept = table.transpose(0, 2, 1) @ table - theta @ theta.transpose(0, 2, 1)
-        return kept - theta.transpose(0, 2, 1) @ theta if self.tied else kept
+        return (table, theta) if self.tied else (table, theta, self.V.value().numpy())
 
 
 def draw_network(
@@ -127,3 +126,10 @@ def space_of(network: EmbeddedNetwork, seed: int, gram: Gram) -> ParameterSpace:
             table, theta = network.U.value()[seed].numpy(), network.theta.value()[seed].numpy()
             return EmbeddingSpace(network.task, table, theta, network.tied)
     raise TypeError(f"no parameter space belongs to {type(network).__name__}")
+
+
+def balance_of(network: EmbeddedNetwork) -> np.ndarray | None:
+    """What the flow of the network's factors conserves, (S, balances, n, n); None where it is no product."""
+    if not isinstance(network, FactorisedNetwork | EmbeddingNetwork):
+        return None
+    return balance(*network.factors(), tied=isinstance(network, EmbeddingNetwork) and network.tied)

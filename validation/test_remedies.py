@@ -21,10 +21,12 @@ from validation.optimizer_law import law_residual
 from validation.parameter_networks import draw_network, grams_of
 from validation.remedies import claims
 from validation.remedies.choice import Choice, Embeddings
-from validation.remedies.measure import Trained, measure, recursion_logits, rounding, run_choice
+from validation.remedies.measure import measure
 from validation.remedies.result import Row
+from validation.remedies.row_claims import expansion_of, rounding
 from validation.remedies.run import FALSE_ALARM
 from validation.remedies.settings import RemedySettings
+from validation.remedies.trained import Trained, run_choice
 from validation.strategies import descents, dimensions, initial_scales, reversal_tasks, seeds, tasks
 from validation.training import TrainingDiverged, TrainingSettings
 
@@ -59,7 +61,7 @@ def run_of(task: Task, choice: Choice, settings: TrainingSettings, dimension: in
 
 def recursion_claim(run: Trained, choice: Choice, tolerance: float) -> Claim:
     """Torch against the recursion of the space, from the same start."""
-    return claims.check_recursion(run.final, recursion_logits(run, 0)[None], tolerance, "drawn", choice.label)
+    return claims.check_recursion(run.final, run.recursion_logits(0)[None], tolerance, "drawn", choice.label)
 
 
 def choice_of(
@@ -97,7 +99,7 @@ def test_training_of_a_matrix_is_its_recursion(
     """Torch and the recursion agree to rounding, Theta symmetric or not, for any loss, optimiser and weight decay."""
     choice = choice_of(loss, parameters, settings, scale, one_hot)
     run = run_of(task, choice, replace(settings, decoupled=decoupled), data.draw(dimensions(task)), seed)
-    claim = recursion_claim(run, choice, rounding(run, choice))
+    claim = recursion_claim(run, choice, rounding(run))
     assert claim.verdict == "holds", claim
 
 
@@ -128,9 +130,9 @@ def test_training_of_products_is_their_recursion(
     except TrainingDiverged:
         assume(False)
         raise
-    tolerance = rounding(run, choice)
-    assume(tolerance < MOST_EXPANSION * rounding(run, choice.model_copy(update={"parameters": "free"})))
-    claim = recursion_claim(run, choice, tolerance)
+    expansion = expansion_of(run)
+    assume(expansion < MOST_EXPANSION)
+    claim = recursion_claim(run, choice, rounding(run, expansion))
     assert claim.verdict == "holds", claim
 
 
@@ -188,7 +190,7 @@ def test_a_symmetric_theta_reverses_every_logit(
     token = np.array([context[0] for context in task.contexts])
     moved = (run.final - run.initial)[0][:, token]  # (contexts, contexts)
     assert np.abs(moved).max() > 0
-    np.testing.assert_allclose(moved, moved.T, rtol=0, atol=2 * rounding(run, choice))
+    np.testing.assert_allclose(moved, moved.T, rtol=0, atol=2 * rounding(run))
 
 
 # -- whole rows of the table --

@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from numerics.balance import balance_drift
+from numerics.descent import DescentSettings
 from numerics.gram import Gram
 from numerics.losses import LOSSES, Loss
 from numerics.parameter_space import EmbeddingSpace, FactorisedSpace, FreeSpace, Parameters, SymmetricSpace
@@ -17,6 +19,7 @@ from validation.parameter_networks import (
     EmbeddingNetwork,
     FactorisedNetwork,
     SymmetricNetwork,
+    balance_of,
     draw_network,
     grams_of,
     space_of,
@@ -174,27 +177,47 @@ def test_one_hot_tokens_are_the_identity() -> None:
 
 @pytest.mark.parametrize(("kind", "size"), [("factorised", WIDTH), ("trained-embeddings", 5), ("tied-embeddings", 5)])
 def test_balance_is_the_conserved_matrix(kind: Parameters, size: int) -> None:
-    """(S, size, size) and symmetric, by the formula of its space; a step of descent moves it by the step squared."""
+    """By the formula of its space; real steps of descent move it by the squares of the steps, and by nothing else."""
     task = reversal_task(2, 1)
     network = draw_network(task, kind, 5, WIDTH, 0.5, SEEDS)
     p = {name: value.numpy() for name, value in parameters_of(network).items()}
-    before = network.balance()  # type: ignore[attr-defined]
-    assert before.shape == (3, size, size)
+    before = balance_of(network)
+    assert before is not None
+    assert before.shape == (3, 2 if kind == "trained-embeddings" else 1, size, size)
     for s in range(3):
         if kind == "factorised":
-            expected = p["W_O"][s].T @ p["W_O"][s] - p["W_V"][s].T @ p["W_V"][s]
+            expected = [p["W_O"][s].T @ p["W_O"][s] - p["W_V"][s].T @ p["W_V"][s]]
+        elif kind == "tied-embeddings":
+            theta = p["theta"][s]
+            expected = [p["U"][s].T @ p["U"][s] - theta @ theta.T - theta.T @ theta]
         else:
             theta = p["theta"][s]
-            expected = p["U"][s].T @ p["U"][s] - theta @ theta.T
-            expected -= theta.T @ theta if kind == "tied-embeddings" else 0.0
+            expected = [p["U"][s].T @ p["U"][s] - theta @ theta.T, theta.T @ theta - p["V"][s].T @ p["V"][s]]
         np.testing.assert_allclose(before[s], expected, rtol=0, atol=ROUNDING)
-    drifts = []
-    for step in (1e-2, 1e-3):
-        moving = draw_network(task, kind, 5, WIDTH, 0.5, SEEDS)
-        train(moving, task, TrainingSettings("gd", step, 1, "full"), SEEDS, np.array([1]))
-        drifts.append(np.abs(moving.balance() - before).max())  # type: ignore[attr-defined]
-    # the first order cancels exactly, the second is the squares of the gradients
-    assert drifts[0] / drifts[1] == pytest.approx(100.0, rel=1e-3)
+    spaces = [space_of(network, n, gram) for n, gram in enumerate(grams_of(network, False))]
+    train(network, task, TrainingSettings("gd", 0.1, 7, "full"), SEEDS, np.array([7]))
+    moved = balance_of(network) - before  # type: ignore[operator]
+    assert np.abs(moved).max() > 1e-3
+    how = DescentSettings("gd", 0.1)
+    predicted = [balance_drift(space, "cross-entropy", how, 7) for space in spaces]
+    np.testing.assert_allclose(moved, predicted, rtol=0, atol=ROUNDING)
+
+
+def test_other_networks_and_other_steps_have_no_balance() -> None:
+    """A matrix conserves nothing of the kind; momentum, decay and single pairs have a first order, and are refused."""
+    task = reversal_task(2, 1)
+    network = draw_network(task, "free", 5, WIDTH, 0.5, SEEDS)
+    assert balance_of(network) is None
+    space = space_of(network, 0, grams_of(network, False)[0])
+    with pytest.raises(ValueError, match="FreeSpace conserves no balance"):
+        balance_drift(space, "cross-entropy", DescentSettings("gd", 0.1), 1)
+    for how in (
+        DescentSettings("sgd", 0.1),
+        DescentSettings("momentum", 0.1),
+        DescentSettings("gd", 0.1, weight_decay=1),
+    ):
+        with pytest.raises(ValueError, match="plain full-batch descent only"):
+            balance_drift(space, "cross-entropy", how, 1)
 
 
 # -- what is refused --

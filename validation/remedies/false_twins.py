@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 
+from numerics.balance import balance_drift
 from numerics.kernels import Kernels
 from numerics.losses import Loss
 from numerics.parameter_space import FreeSpace, Parameters
@@ -22,9 +23,11 @@ from validation.false_twins import NumericalTwin
 from validation.real_runs import descent_settings
 from validation.remedies import claims
 from validation.remedies.choice import Choice
-from validation.remedies.measure import Trained, measure, rounding, run_choice
+from validation.remedies.measure import measure
+from validation.remedies.row_claims import implication_margins, rounding
 from validation.remedies.schedule import schedule
 from validation.remedies.settings import RemedySettings
+from validation.remedies.trained import Trained, run_choice
 
 DIMENSION, SEEDS = 48, range(2)
 IMPLICATION = "2 facts, 2 and 2 subjects, seeds 0 and 1"
@@ -51,24 +54,21 @@ def _recursion(trained: Trained, loss: Loss, **changed: object) -> np.ndarray:
 def _other_loss() -> Claim:
     real = small(Choice(loss="squared"))
     wrong = _recursion(real, "one-against-all")
-    return claims.check_recursion(real.final[:1], wrong, rounding(real, Choice(loss="squared")), "twin", "another loss")
+    return claims.check_recursion(real.final[:1], wrong, rounding(real), "twin", "another loss")
 
 
 def _other_space() -> Claim:
     real, free = small(Choice(parameters="symmetric")), small(Choice())
     space = FreeSpace(real.task, free.grams[0], real.initial[0])
     wrong = space.logits(last_state(space, "cross-entropy", descent_settings(real.schedule, 0), real.schedule.steps))
-    choice = Choice(parameters="symmetric")
-    return claims.check_recursion(
-        real.final[:1], wrong[None], rounding(real, choice), "twin", "free in place of symmetric"
-    )
+    return claims.check_recursion(real.final[:1], wrong[None], rounding(real), "twin", "free in place of symmetric")
 
 
 def _coupled_decay() -> Claim:
     choice = Choice(optimizer="momentum", weight_decay=0.01)
     real = small(choice)
     wrong = _recursion(real, "cross-entropy", decoupled=False)
-    return claims.check_recursion(real.final[:1], wrong, rounding(real, choice), "twin", "decay in the gradient")
+    return claims.check_recursion(real.final[:1], wrong, rounding(real), "twin", "decay in the gradient")
 
 
 def _lost_decay() -> Claim:
@@ -90,24 +90,24 @@ def _lifted() -> Claim:
 def _free_is_symmetric() -> Claim:
     real = small(Choice())
     indices = np.array([g.logit_index() for g in real.gains()])
-    return claims.check_symmetric(indices, rounding(real, Choice()), "twin")
+    return claims.check_symmetric(indices, rounding(real), "twin")
 
 
 def _centred_is_one() -> Claim:
     choice = Choice(parameters="symmetric")
     real = small(choice)
     indices = np.array([g.centred_logit_index() for g in real.gains()])
-    return claims.check_symmetric(indices, rounding(real, choice), "twin")
+    return claims.check_symmetric(indices, rounding(real), "twin")
 
 
-def _balance_of_order_two() -> Claim:
-    choice = Choice(parameters="factorised", width=8)
-    real = small(choice)
-    half = replace(real.schedule, learning_rate=real.schedule.learning_rate / 2, steps=2 * real.schedule.steps)
-    again = run_choice(real.variant, choice, half, DIMENSION, SEEDS)
-    assert real.drift is not None
-    assert again.drift is not None
-    return claims.check_balance(float(real.drift.max()), float(again.drift.max()), "twin", "order two", order=2.0)
+def _balance_of_order_one() -> Claim:
+    real = small(Choice(parameters="factorised", width=8))
+    assert real.balance_before is not None
+    assert real.balance_after is not None
+    how = descent_settings(real.schedule, SEEDS[0])
+    drift = balance_drift(real.spaces[0], "cross-entropy", how, real.schedule.steps)
+    moved = (real.balance_after - real.balance_before)[0]
+    return claims.check_balance(moved, drift / how.learning_rate, rounding(real), "twin", "order one")
 
 
 def _closed_form_at_half_time() -> Claim:
@@ -119,12 +119,8 @@ def _closed_form_at_half_time() -> Claim:
 
 
 def _copies_lift_all() -> Claim:
-    real = small(Choice(data="reversed-copies"))
-    taught = np.array([q.taught for q in real.variant.asked])
-    indices = np.array([g.answer / g.premise for g in real.gains()])
-    return claims.check_copies(indices, indices[:, :0], "twin") if taught.any() else claims.check_copies(
-        indices[:, taught], indices[:, ~taught], "twin"
-    )  # fmt: skip
+    indices = np.array([g.answer / g.premise for g in small(Choice(data="reversed-copies")).gains()])
+    return claims.check_copies(indices, indices[:, :0], "twin")
 
 
 def _implication(parameters: Parameters) -> Trained:
@@ -132,23 +128,14 @@ def _implication(parameters: Parameters) -> Trained:
     return small(Choice(parameters=parameters, data="implication", context="entity+relation", embeddings="orthonormal"))
 
 
-def _margin(real: Trained) -> np.ndarray:
-    """The logit of the right implication less the largest of the others, for every seed and question."""
-    asked = real.variant.asked
-    implied = sorted({x for q in asked for x in q.answers})
-    return np.array(
-        [s[q.context, q.answers[0]] - max(s[q.context, x] for x in implied if x not in q.answers)
-         for s in real.final for q in asked]
-    )  # fmt: skip
-
-
 def _merged_learns() -> Claim:
-    return claims.check_implication(_margin(_implication("free")), True, 0.0, "twin")
+    return claims.check_implication(implication_margins(_implication("free")), True, 0.0, "twin")
 
 
 def _factorised_does_not() -> Claim:
     real = _implication("factorised")
-    return claims.check_implication(_margin(real), False, 8 * float(np.abs(real.initial).max()), "twin")
+    largest = float(np.linalg.norm(real.initial, axis=(1, 2)).max())  # all logits of the start together
+    return claims.check_implication(implication_margins(real), False, largest, "twin")
 
 
 TWINS = (
@@ -159,7 +146,7 @@ TWINS = (
     NumericalTwin("index-as-predicted", "the free model is lifted", WITNESS, _lifted),
     NumericalTwin("reverse-logit-equals-forward", "any Theta", WITNESS, _free_is_symmetric),
     NumericalTwin("reverse-logit-equals-forward", "logits less their row mean", WITNESS, _centred_is_one),
-    NumericalTwin("balance", "order two in the step", WITNESS, _balance_of_order_two),
+    NumericalTwin("balance", "order one in the step", WITNESS, _balance_of_order_one),
     NumericalTwin("closed-form", "at half the time", WITNESS, _closed_form_at_half_time),
     NumericalTwin("copies-lift-what-they-cover", "lift every fact", WITNESS, _copies_lift_all),
     NumericalTwin("implication-learnt", "merged Theta", IMPLICATION, _merged_learns),

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from validation.output_folder import new_folder, write_csv, write_json
 from validation.present import VERDICT_STYLE
-from validation.remedies.choice import reason
+from validation.remedies.reason import reason
 from validation.remedies.result import OverSeeds, RemediesResult, Row
 from validation.report.remedies import remedies_figure
 from validation.report.write import write_figure
@@ -84,14 +84,16 @@ def index_text(row: Row) -> str:
 
 
 def predicted_text(row: Row) -> str:
-    """What theory says beforehand, or that it says nothing."""
+    """What theory says beforehand, the law with its flow below it, or that it says nothing."""
     p = row.prediction
     if p is None:
         return "measured only"
-    others = "\nof the others" * (row.untaught is not None)
+    lines = [f"{p.mean:.3f} {p.source}"]
     if p.source == "law":
-        return f"{p.mean:.3f} ± {(p.high - p.low) / 2:.3f} law{others}"
-    return f"{p.mean:.3f} {p.source}{others}"
+        lines = [f"{p.mean:.3f} ± {(p.high - p.low) / 2:.3f} law"]
+        if row.flow is not None and row.untaught is None:
+            lines.append(f"{row.flow.mean:.3f} {'closed form' if row.choice.closed_form else 'flow'}")
+    return "\n".join([*lines, *(["of the others"] if row.untaught is not None else [])])
 
 
 def _with_interval(value: OverSeeds) -> str:

@@ -9,7 +9,8 @@ from scipy import stats
 
 from theory.claim import Claim, Verdict, joint_verdict
 from theory.task import Task
-from validation.remedies.choice import Choice, reason
+from validation.remedies.choice import Choice
+from validation.remedies.reason import reason
 from validation.remedies.settings import RemedySettings
 from validation.result import finite_json
 

@@ -14,9 +14,10 @@ from theory.task import Task, chain_of_thought_task, first_pairs, reversal_task
 from theory.variants import variant
 from validation.compare import check_twins
 from validation.fact_file import read_facts
-from validation.remedies.choice import Choice, reason
+from validation.remedies.choice import Choice
 from validation.remedies.false_twins import twin_verdicts
 from validation.remedies.measure import measure
+from validation.remedies.reason import reason
 from validation.remedies.result import RemediesResult, Row
 from validation.remedies.settings import RemedySettings
 from validation.result import provenance

@@ -3,7 +3,7 @@
 from functools import partial
 
 from theory.laws import derive_all
-from validation.remedies.choice import reason
+from validation.remedies.reason import reason
 from validation.remedies.result import RemediesResult, Row
 from validation.report.claims import claim_details_table, claims_table
 from validation.report.document import (
@@ -79,9 +79,12 @@ def _predicted(row: Row) -> Prose:
     if p is None:
         return ("measured only",)
     others = ", of the others" * (row.untaught is not None)
-    if p.source == "law":
-        return (Number(p.mean, 2), f" [{p.low:.3f}, {p.high:.3f}]{others}")
-    return (Number(p.mean, 3), f" ({p.source}){others}")
+    if p.source != "law":
+        return (Number(p.mean, 3), f" ({p.source}){others}")
+    flow = ""
+    if row.flow is not None and row.untaught is None:
+        flow = f"; {row.flow.mean:.3f} ({'closed form' if row.choice.closed_form else 'flow'})"
+    return (Number(p.mean, 2), f" [{p.low:.3f}, {p.high:.3f}]{flow}{others}")
 
 
 def remedies_figure(result: RemediesResult) -> Figure:

@@ -9,8 +9,9 @@ import pytest
 
 from tests.validation.remedies.example import HOSTILE, made_claim, made_result, made_row, made_rows
 from validation.output_folder import OutputError
-from validation.remedies.choice import Choice, reason
+from validation.remedies.choice import Choice
 from validation.remedies.present import index_text, predicted_text, remedies_text, table_rows, write_folder
+from validation.remedies.reason import reason
 from validation.remedies.result import OverSeeds, Prediction
 
 SCHEMA_FILE = Path(__file__).resolve().parents[3] / "docs" / "schemas" / "remedies.schema.json"
@@ -48,8 +49,8 @@ def test_what_holds_is_counted_and_not_listed() -> None:
 @pytest.mark.parametrize(
     ("row", "index", "predicted"),
     [
-        (made_row(Choice(), (0.1, 0.1)), "0.100", "0.200 ± 0.150 law"),
-        (made_row(Choice(), (0.0, 0.2)), "0.100 ± 1.271", "0.200 ± 0.150 law"),
+        (made_row(Choice(), (0.1, 0.1)), "0.100", "0.200 ± 0.150 law\n0.100 flow"),
+        (made_row(Choice(), (0.0, 0.2)), "0.100 ± 1.271", "0.200 ± 0.150 law\n0.100 flow"),
         (made_row(Choice(), (0.1,), prediction=Prediction("flow", 0.2, 0.2, 0.2)), "0.100", "0.200 flow"),
         (made_row(Choice(), (0.1,), prediction=Prediction("closed form", 0.2, 0.2, 0.2)), "0.100", "0.200 closed form"),
         (made_row(Choice(), (0.1,), prediction=None), "0.100", "measured only"),

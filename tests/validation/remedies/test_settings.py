@@ -9,7 +9,8 @@ from numerics.losses import LOSSES
 from theory.errors import BadInput
 from theory.task import reversal_task
 from validation.remedies.cells import check_settings
-from validation.remedies.choice import Choice, brief_choices, reason, shown_choices
+from validation.remedies.choice import Choice, brief_choices, shown_choices
+from validation.remedies.reason import reason
 from validation.remedies.schedule import schedule
 from validation.remedies.settings import LISTS, RemedySettings
 from validation.settings import HEAVY_BALL, SettingsError

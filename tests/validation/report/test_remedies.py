@@ -9,7 +9,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from tests.validation.remedies.example import HOSTILE, made_result, made_row, made_rows
-from validation.remedies.choice import Choice, reason
+from validation.remedies.choice import Choice
+from validation.remedies.reason import reason
 from validation.remedies.result import OverSeeds
 from validation.report import html, latex, markdown, remedies
 from validation.report.document import Document, Figure, Number, Paragraph, Prose, Reference, Section, Table
@@ -82,7 +83,7 @@ def test_the_table_says_what_was_measured_and_what_was_predicted() -> None:
     by_label = dict(zip(labels, cells, strict=True))
     baseline = by_label[Choice().label]
     assert baseline[1] == "0.2 [-1.071, 1.471]"  # Student's t of two seeds: 0.2 +- 12.7 x 0.1
-    assert baseline[2] == "0.2 [0.050, 0.350]"
+    assert baseline[2] == "0.2 [0.050, 0.350]; 0.200 (flow)"
     assert baseline[4:7] == ["0.97", "0.13", "0.1"]
     assert by_label[Choice(loss="squared").label][1:3] == ["0.02", "0.02 (closed form)"]
     assert by_label[Choice(parameters="symmetric").label][2] == "1.3 (flow)"

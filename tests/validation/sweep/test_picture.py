@@ -154,9 +154,9 @@ def test_any_numbers_can_be_drawn(found: list[tuple[Any, ...]]) -> None:
     if all(row["measured"] is None for row in rows):
         return
     lines = Picture(**LINES)
-    draw(lines, list(panels_of(lines, rows)), design)
+    assert len(draw(lines, list(panels_of(lines, rows)), design).axes) == 1
     flat = Picture(form="map", x="dimension", y="init_scale", value="measured", lines=("first_order",))
-    draw(flat, list(panels_of(flat, rows)), design)
+    assert len(draw(flat, list(panels_of(flat, rows)), design).axes) == 2  # the map and its scale of colours
 
 
 def test_times_are_said_in_words() -> None:

@@ -1,0 +1,124 @@
+"""One choice in real training: S instances side by side, with the spaces in which they started."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from numerics.gram import Gram
+from numerics.index import Gains, gains
+from numerics.kernels import Kernels
+from numerics.parameter_space import ParameterSpace, State
+from numerics.space_descent import last_state
+from theory.task import Task
+from theory.variants import Variant
+from validation.losses import pair_losses
+from validation.networks import EmbeddedNetwork
+from validation.parameter_networks import balance_of, draw_network, grams_of, space_of
+from validation.real_runs import descent_settings
+from validation.remedies.choice import Choice
+from validation.training import TrainingDiverged, TrainingSettings, train
+
+Tell = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """S instances of one choice before and after real training; spaces are those of their starts.
+
+    Logits are (S, contexts, m).
+    """
+
+    choice: Choice
+    variant: Variant
+    network: EmbeddedNetwork
+    schedule: TrainingSettings
+    seeds: range
+    grams: Sequence[Gram]
+    spaces: Sequence[ParameterSpace]
+    initial: np.ndarray
+    final: np.ndarray
+    balance_before: np.ndarray | None  # what the flow of a product of matrices conserves, see `balance_of`
+    balance_after: np.ndarray | None
+
+    @property
+    def task(self) -> Task:
+        """The task that was trained."""
+        return self.variant.task
+
+    def gains(self) -> list[Gains]:
+        """Of every seed."""
+        pairs = zip(self.initial, self.final, strict=True)
+        return [gains(self.variant.asked, start, end - start) for start, end in pairs]
+
+    @property
+    def end(self) -> float:
+        """The flow time at which training stops."""
+        return self.schedule.time_per_step * self.schedule.steps
+
+    @property
+    def kernels(self) -> list[Kernels]:
+        """K_in and K_out of every seed."""
+        return [Kernels(self.task, gram) for gram in self.grams]
+
+    def state(self, seed: int, space: ParameterSpace | None = None) -> State:
+        """The state where the recursion of instance `seed` ends, started in `space` if it is given."""
+        settings = descent_settings(self.schedule, self.seeds[seed])
+        return last_state(space or self.spaces[seed], self.schedule.loss, settings, self.schedule.steps)
+
+    def recursion_logits(self, seed: int, space: ParameterSpace | None = None) -> np.ndarray:
+        """Its logits (contexts, m)."""
+        return (space or self.spaces[seed]).logits(self.state(seed, space))
+
+
+def run_choice(
+    data: Variant, choice: Choice, steps: TrainingSettings, dimension: int, seeds: range, tell: Tell = lambda done: None
+) -> Trained:
+    """Draw an instance for each seed and train all of them side by side."""
+    orthonormal = choice.embeddings == "orthonormal"
+    size = None if orthonormal else dimension
+    width = choice.width or (data.task.vocabulary_size if orthonormal else dimension)
+    network = draw_network(data.task, choice.parameters, size, width, choice.scale, seeds)
+    grams = grams_of(network, orthonormal)
+    spaces = [space_of(network, n, gram) for n, gram in enumerate(grams)]
+    before = balance_of(network)
+    run = train(
+        network,
+        data.task,
+        steps,
+        seeds,
+        np.array([0, steps.steps]),
+        progress=lambda done, total: tell(done / total),
+    )
+    return Trained(
+        choice,
+        data,
+        network,
+        steps,
+        seeds,
+        grams,
+        spaces,
+        run.initial_logits,
+        run.final_logits,
+        before,
+        balance_of(network),
+    )
+
+
+def require_descent(trained: Trained) -> None:
+    """Raise TrainingDiverged where a seed ends with a larger loss than it began with: its index would mean nothing."""
+    task, loss = trained.task, trained.schedule.loss
+    pair = torch.from_numpy(task.train_context * task.vocabulary_size + task.train_target)
+    context, weight = torch.from_numpy(task.train_context), torch.from_numpy(task.train_weight)
+
+    def losses(logits: np.ndarray) -> np.ndarray:
+        trained_rows = torch.from_numpy(logits[:, : task.trained_contexts])
+        return (pair_losses(loss, trained_rows, pair, context) @ weight).numpy()
+
+    before, after = losses(trained.initial), losses(trained.final)
+    if not (after <= before).all():
+        raise TrainingDiverged(
+            f"{trained.choice.label}: training at step size {trained.schedule.learning_rate:.3g} ended with a loss of "
+            f"{after.max():.3g} and began with {before.min():.3g}; give a smaller --learning-rate or --weight-decay"
+        )
