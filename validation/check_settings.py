@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from validation.settings import SettingsError, _line
+from validation.settings import SettingsError, problem_line
 
 # The options that have an effect on each theorem, besides those that choose the task. A test holds this against the
 # theorems; it stands here so that a wrong option is refused before anything slow is loaded.
@@ -87,7 +87,7 @@ class CheckSettings(BaseModel):
         try:
             return cls(**values)  # type: ignore[arg-type]
         except ValidationError as error:
-            problems = [_line(problem) for problem in error.errors()]
+            problems = [problem_line(problem) for problem in error.errors()]
         given = {"theorem_file" if name == "from" else name for name, value in values.items() if value is not None}
         theorem = values.get("theorem")
         problems += idle(given, theorem if isinstance(theorem, str) else None)

@@ -98,7 +98,7 @@ class VerifySettings(BaseModel):
         try:
             return cls(**values)  # type: ignore[arg-type]
         except ValidationError as error:
-            raise SettingsError("\n".join(_line(problem) for problem in error.errors())) from None
+            raise SettingsError("\n".join(problem_line(problem) for problem in error.errors())) from None
 
     @property
     def seed_numbers(self) -> range:
@@ -135,7 +135,7 @@ def largest_share(task: Task, optimizer: str) -> float:
     return round(float(len(task.train_weight) * task.train_weight.max()), 12)  # even weights sum to 1 only to rounding
 
 
-def _line(problem: object) -> str:
+def problem_line(problem: object) -> str:
     """One problem of pydantic's list as a line that names the option, what came and what was expected."""
     assert isinstance(problem, dict)
     message = str(problem["msg"]).removeprefix("Value error, ")

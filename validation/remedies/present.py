@@ -41,7 +41,9 @@ def remedies_text(result: RemediesResult, terminal: bool) -> str:
                 console.print(Text(text, style=VERDICT_STYLE[claim.verdict]))
         verdicts = [claim.verdict for claim in result.all_claims]
         counts = ", ".join(f"{verdicts.count(v)} {v}" for v in VERDICT_STYLE if v in verdicts)
-        line = f"{result.task.name}, {len(result.rows)} choices: {result.verdict} ({counts})"
+        line = (
+            f"{result.task.name}, {len(result.rows)} choice{'s' * (len(result.rows) > 1)}: {result.verdict} ({counts})"
+        )
         console.print(Text(line, style=VERDICT_STYLE[result.verdict]))
     return captured.get()
 

@@ -13,7 +13,7 @@ from theory.facts import ContextKind
 from theory.variants import Data
 from validation.optimizers import Optimizer
 from validation.remedies.choice import Choice, Embeddings, brief_choices, shown_choices
-from validation.settings import SettingsError, TaskKind
+from validation.settings import SettingsError, TaskKind, problem_line
 
 # The lists that make a table: what is not named keeps its value of the baseline.
 LISTS: dict[str, tuple[str, ...]] = {
@@ -156,13 +156,10 @@ def _option(name: str) -> str:
 
 def _line(problem: dict[str, Any]) -> str:
     """One problem as a line that names the option, what came and what was expected."""
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if not problem["loc"]:
-        return message
-    name = str(problem["loc"][0])
+    name = str(problem["loc"][0]) if problem["loc"] else ""
     option = _option(name)
     if problem["type"] == "extra_forbidden":
         return f"{option}: no such setting; the settings are {', '.join(RemedySettings.model_fields)}"
     if name in LISTS and problem["type"] == "literal_error":
         return f"{option} {problem['input']}: expected {', '.join(LISTS[name])}, several separated by commas"
-    return f"{option} {problem['input']}: {message[0].lower()}{message[1:]}"
+    return problem_line(problem)

@@ -69,7 +69,7 @@ def legend_below(drawing: Drawing, axes: Axes, columns: int = 2) -> None:
     drawing.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
-def _decades(axes: Axes, *names: str) -> None:
+def decades(axes: Axes, *names: str) -> None:
     """Logarithmic axes with labels at a few decades only."""
     for name in names:
         axis = getattr(axes, f"{name}axis")
@@ -144,7 +144,7 @@ def losses(curves: Sequence[Curve], level: float) -> Drawing:
             color=palette.ink,
             fontsize=9,
         )
-        _decades(axes, "x", "y")
+        decades(axes, "x", "y")
         legend_below(drawing, axes)
         return drawing
 
@@ -233,7 +233,7 @@ def orders(found: Sequence[tuple[str, np.ndarray, np.ndarray, float, float]]) ->
             axes.plot(steps, middle * steps**order, color=color, linewidth=1.2)
             label = f"{name}: order {order:.2f} (theory {expected:g})"
             axes.plot(steps, distance, color=color, linestyle="none", marker=mark, markersize=6, label=label)
-        _decades(axes, "x", "y")
+        decades(axes, "x", "y")
         axes.set_xticks(np.asarray(found[0][1]), labels=[f"{step:g}" for step in found[0][1]])
         axes.set_xticks([], minor=True)
         axes.set(xlabel="step size", ylabel="distance of training to the flow")
@@ -261,7 +261,7 @@ def residuals(names: Sequence[str], values: np.ndarray, tolerances: np.ndarray) 
         axes.set_yticks(place, labels=list(names))
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
-        _decades(axes, "x")
+        decades(axes, "x")
         legend_below(drawing, axes, 3)
         return drawing
 
@@ -300,7 +300,7 @@ def exponents(found: Exponents) -> Drawing:
                 low, high = np.nanmin(values, axis=1), np.nanmax(values, axis=1)
                 axes.fill_between(dimension, low, high, color=color, alpha=0.2, linewidth=0)
             axes.plot(dimension, np.nanmedian(values, axis=1), color=color, label=label, **{"linewidth": 1.5, **style})
-        _decades(axes, "x", "y")
+        decades(axes, "x", "y")
         axes.set(xlabel="embedding dimension d", ylabel="exponent ε of Theorem 1")
         legend_below(drawing, axes)
         return drawing

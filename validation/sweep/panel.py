@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from validation.report.figures import RAISED
+from validation.report.figures import decades
 from validation.sweep.spec import Picture
 from validation.sweep.table import Row
 
@@ -103,15 +102,5 @@ class Panel:
 
 def scale_axis(axes: Axes, name: str, log: bool) -> None:
     """Make an axis logarithmic, with few labels in plain letters; or leave it linear."""
-    if not log:
-        return
-    axis = getattr(axes, f"{name}axis")
-    axes.set(**{f"{name}scale": "log"})
-    axis.set_minor_formatter(NullFormatter())
-    low, high = np.log10(getattr(axes, f"get_{name}lim")())
-    if high - low > 2.6:
-        axis.set_major_locator(LogLocator(base=10, numticks=8))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"10{str(round(np.log10(value))).translate(RAISED)}"))
-    else:
-        axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter("{x:g}")
+    if log:
+        decades(axes, name)

@@ -12,7 +12,7 @@ from theory.setting import NotMeasured, Setting
 from theory.tails import TaskShape, a_priori_bounds
 from theory.task import Task, reversal_task
 from theory.theorems.separation import AtMost, certified_dimension
-from validation.settings import SettingsError, _line
+from validation.settings import SettingsError, problem_line
 
 
 class SeparationSettings(BaseModel):
@@ -51,7 +51,7 @@ class SeparationSettings(BaseModel):
         try:
             return cls(**values)  # type: ignore[arg-type]
         except ValidationError as error:
-            raise SettingsError("\n".join(_line(problem) for problem in error.errors())) from None
+            raise SettingsError("\n".join(problem_line(problem) for problem in error.errors())) from None
 
 
 @lru_cache(maxsize=8)
