@@ -11,7 +11,8 @@ from benchmarks.findings import KINDS, Findings, Ratio
 from validation.output_folder import new_folder, write_csv
 
 COLUMNS = {
-    "ratios": "ratio: peer CPU seconds / ours; above 1 ours is faster, below 1 slower; medians of rounds in turns",
+    "ratios": "ratio: peer seconds / ours (CPU; multi-layer training and PDF on the wall); above 1 ours is faster, "
+    "below 1 slower; medians of rounds in turns",
     "exponents": "seconds ~ size^exponent, least squares in logarithms",
     "proved": "statements proved",
     "costs": "seconds without a peer",
