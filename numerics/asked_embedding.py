@@ -7,9 +7,9 @@ overlaps g = V v_q, which are N(0, G/d) given the others: the row is drawn by dr
 log-odds has a mean and a deviation over these draws. To first order in the row the deviation is the derived one; the
 mean also holds what a softmax loses to the spread of its row.
 
-C is taken from the integrated flow. It depends on v_q too, where q is a trained target: that changes the mean by as
-much as the term in which v_q meets itself at most, and this is said beside it (where every residual vanishes, as under
-the squared loss, it undoes that term).
+C is that of the run's own recursion or flow. It depends on v_q too, where q is a trained target: that changes the mean
+by as much as the term in which v_q meets itself at most, and this is said beside it (where every residual vanishes, as
+under the squared loss, it undoes that term).
 Weight decay takes a share 1 - rho of the initial logits of every row: what an asked row loses so is known beforehand.
 """
 
@@ -59,10 +59,10 @@ def predicted_index(
         return None
     decayed = (1.0 - share) * initial_logits
     change = kernels.logit_change(coordinates) - decayed
-    overlaps = _overlaps(gram, np.random.default_rng(0))
+    overlaps, lengths = _draws(gram, np.random.default_rng(0))
     means, deviations, neglected = [], [], []
     for q in asked:
-        moved = _asked_rows(kernels, coordinates, task.contexts[q.context][0], overlaps) - decayed[q.context]
+        moved = _asked_rows(kernels, coordinates, task.contexts[q.context][0], overlaps, lengths) - decayed[q.context]
         gain = _log_odds_gains(initial_logits[q.context], moved, q.answers)
         premise = float(np.mean([log_odds_gain(initial_logits[a], change[a], (b,)) for a, b in q.premises]))
         means.append(gain.mean() / premise)
@@ -81,19 +81,27 @@ def _meeting(kernels: Kernels, coordinates: np.ndarray, token: int, answers: Seq
     return float(coordinates[:, token] @ contrast) / kernels.gram.dimension
 
 
-def _overlaps(gram: Gram, rng: np.random.Generator) -> np.ndarray:
-    """Draws of g = V v_q for v_q ~ N(0, I/d), (DRAWS, m): normal with covariance G/d."""
+def _draws(gram: Gram, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draws of g = V v_q, (DRAWS, m), normal with covariance G/d, and of |v_q|^2, (DRAWS,), for v_q ~ N(0, I/d)."""
     assert gram.dimension is not None
+    scale = gram.dimension**-0.5
     if gram.embeddings is not None:
-        return rng.normal(scale=gram.dimension**-0.5, size=(DRAWS, gram.embeddings.shape[1])) @ gram.embeddings.T
-    noise = rng.normal(scale=gram.dimension**-0.5, size=(DRAWS, gram.vocabulary_size))
-    return noise if gram.factor_excess is None else noise + noise @ gram.factor_excess.T
+        drawn = rng.normal(scale=scale, size=(DRAWS, gram.embeddings.shape[1]))
+        return drawn @ gram.embeddings.T, (drawn**2).sum(axis=1)
+    # V = (I + L) Q with orthonormal rows Q: Q v_q is normal, and of v_q the d - m other directions are left
+    seen = rng.normal(scale=scale, size=(DRAWS, gram.vocabulary_size))
+    others = max(gram.dimension - gram.vocabulary_size, 0.0)
+    unseen = rng.chisquare(others, DRAWS) / gram.dimension if others else 0.0
+    overlaps = seen if gram.factor_excess is None else seen + seen @ gram.factor_excess.T
+    return overlaps, (seen**2).sum(axis=1) + unseen
 
 
-def _asked_rows(kernels: Kernels, coordinates: np.ndarray, token: int, overlaps: np.ndarray) -> np.ndarray:
+def _asked_rows(
+    kernels: Kernels, coordinates: np.ndarray, token: int, overlaps: np.ndarray, lengths: np.ndarray
+) -> np.ndarray:
     """S_q(t) - S_q(0) for each draw of v_q, (DRAWS, m): K_qA C G, in which every G_q. is the drawn overlap."""
     g = overlaps.copy()
-    g[:, token] = 1.0  # |v_q|^2, up to 1/sqrt(d)
+    g[:, token] = lengths
     features = kernels.task.features[: kernels.task.trained_contexts]
     pulled = (features @ g.T).T @ coordinates  # (DRAWS, N) x (N, m) -> (DRAWS, m)
     others = pulled.copy()

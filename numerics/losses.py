@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from numerics.residual import residual
 
@@ -31,6 +31,23 @@ def negative_gradient(loss: Loss, logits: np.ndarray, target_distribution: csr_a
             # bhat - sigmoid without the difference of two numbers near one: bhat sigmoid(-S) - (1 - bhat) sigmoid(S)
             share = target_distribution.toarray()
             return share * expit(-logits) - (1.0 - share) * expit(logits)
+    raise ValueError(f"unknown loss {loss!r}: expected one of {', '.join(LOSSES)}")
+
+
+def fitted_probabilities(loss: Loss, target_distribution: csr_array) -> np.ndarray:
+    """softmax(S) where the loss of every row is least, (N, m): what training can reach at most. ValueError as above.
+
+    Under the one-against-all loss sigmoid(S) = bhat, so e^S is in proportion to bhat / (1 - bhat).
+    """
+    share = target_distribution.toarray()
+    match loss:
+        case "cross-entropy":
+            return share
+        case "squared":
+            return softmax(share, axis=1)
+        case "one-against-all":
+            odds = np.divide(share, 1.0 - share, out=np.zeros_like(share), where=share < 1.0)
+            return np.where(share == 1.0, 1.0, odds / np.maximum(odds.sum(axis=1, keepdims=True), np.finfo(float).tiny))
     raise ValueError(f"unknown loss {loss!r}: expected one of {', '.join(LOSSES)}")
 
 

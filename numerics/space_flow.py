@@ -10,7 +10,7 @@ import numpy as np
 
 from numerics.losses import Loss, negative_gradient
 from numerics.parameter_space import EVERY, ParameterSpace, State
-from numerics.piecewise import explicit_pieces
+from numerics.piecewise import Piece, explicit_pieces
 
 RELATIVE_TOLERANCE = 1e-8
 ABSOLUTE_TOLERANCE = 1e-11
@@ -42,33 +42,44 @@ def flow_states(
     time = np.asarray(time, dtype=float)
     if len(time) == 0 or time[0] < 0 or (np.diff(time) <= 0).any() or not np.isfinite(time).all():
         raise ValueError(f"times must be finite and increase strictly from 0 or later, got {time}")
-    start = space.start
-    shapes = [x.shape for x in start]
-    ends = np.cumsum([x.size for x in start])
-
-    def unpack(flat: np.ndarray) -> State:
-        parts = np.split(flat, ends[:-1])
-        return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
-
-    def pack(state: State) -> np.ndarray:
-        return np.concatenate([x.ravel() for x in state])
-
-    def log_time_velocity(log_time: float, flat: np.ndarray) -> np.ndarray:
-        return np.exp(log_time) * pack(flow_velocity(space, loss, unpack(flat), weight_decay))
-
     waiting = np.log1p(time).tolist()
     while waiting and waiting[0] <= 0.0:
-        yield start
+        yield space.start
         waiting.pop(0)
     if not waiting:
         return
-    pieces = explicit_pieces(
-        log_time_velocity,
-        pack(start),
-        waiting[-1],
-        relative_tolerance=tolerance,
-        absolute_tolerance=ABSOLUTE_TOLERANCE * tolerance / RELATIVE_TOLERANCE,
-    )
-    for piece in pieces:
+    for piece in flow_pieces(space, loss, waiting[-1], weight_decay, tolerance):
         while waiting and waiting[0] <= piece.end:
-            yield unpack(piece.value(waiting.pop(0)))
+            yield _unpacked(space.start, piece.value(waiting.pop(0)))
+
+
+def flow_pieces(
+    space: ParameterSpace, loss: Loss, end: float, weight_decay: float = 0.0, tolerance: float = RELATIVE_TOLERANCE
+) -> Iterator[Piece]:
+    """The state, flat, in log(1 + t) from 0 to `end`, step by step of the solver. Raises IntegrationError."""
+
+    def log_time_velocity(log_time: float, flat: np.ndarray) -> np.ndarray:
+        velocity = flow_velocity(space, loss, _unpacked(space.start, flat), weight_decay)
+        return np.exp(log_time) * _packed(velocity)
+
+    return explicit_pieces(
+        log_time_velocity,
+        _packed(space.start),
+        end,
+        relative_tolerance=tolerance,
+        absolute_tolerance=absolute_tolerance(tolerance),
+    )
+
+
+def absolute_tolerance(tolerance: float) -> float:
+    """What goes with a relative tolerance."""
+    return ABSOLUTE_TOLERANCE * tolerance / RELATIVE_TOLERANCE
+
+
+def _packed(state: State) -> np.ndarray:
+    return np.concatenate([x.ravel() for x in state])
+
+
+def _unpacked(like: State, flat: np.ndarray) -> State:
+    parts = np.split(flat, np.cumsum([x.size for x in like])[:-1])
+    return tuple(part.reshape(x.shape) for part, x in zip(parts, like, strict=True))

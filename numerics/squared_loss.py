@@ -11,6 +11,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from numerics.parameter_space import FreeSpace, State
+from numerics.space_flow import absolute_tolerance, flow_pieces
 
 
 def squared_loss_states(space: FreeSpace, time: np.ndarray) -> Iterator[State]:
@@ -28,3 +29,21 @@ def squared_loss_states(space: FreeSpace, time: np.ndarray) -> Iterator[State]:
         # the integral of exp(-rate s) over 0..t, which is t where the rate is zero
         travelled = np.where(rate * t > 0.0, -np.expm1(-rate * t) / np.where(rate > 0.0, rate, 1.0), t)
         yield -root * (U @ (travelled * start) @ W.T), np.ones(())
+
+
+def integrated_squared_loss(space: FreeSpace, time: float, tolerance: float) -> tuple[np.ndarray, float]:
+    """C (N, m) of the integrated flow at one time > 0, and how far each entry may be from that of the exact flow.
+
+    F^-1/2 C flows down a convex quadratic, where no two solutions part in the Frobenius norm, so the errors of all
+    steps add up at most. A step is accepted with an error whose root mean square is one in units of atol + rtol |C|.
+    """
+    size, steps, largest, piece = 0, 0, 0.0, None
+    for piece in flow_pieces(space, "squared", float(np.log1p(time)), tolerance=tolerance):
+        ends = piece.values(np.array([piece.start, piece.end]))
+        size, steps, largest = ends.shape[1], steps + 1, max(largest, float(np.abs(ends).max()))
+    if piece is None:
+        raise ValueError(f"the time must be positive, got {time}")
+    weight = space.task.context_weight
+    accepted = np.sqrt(size) * (absolute_tolerance(tolerance) + tolerance * largest)
+    coordinates = piece.value(piece.end)[:-1].reshape(space.start[0].shape)
+    return coordinates, float(np.sqrt(weight.max() / weight.min()) * steps * accepted)

@@ -71,6 +71,7 @@ def background(function: Callable[..., Result], *arguments: Any) -> Iterator[Bac
 
 def _work(connection: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whatever the first process does about it
     try:
         answer = "finished", function(*arguments, lambda stage, done: connection.send(("progress", (stage, done))))
     except Exception as error:

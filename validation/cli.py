@@ -2,8 +2,12 @@
 3 an error of ours, 130 interrupted. Errors go to standard error, results to standard output.
 """
 
+import signal
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 from typer.exceptions import TyperException
@@ -39,14 +43,33 @@ for command in (verify, check, report, derive, train, remedies, sweep):
 def main() -> None:
     """Run the command line; every way out has its exit code."""
     told_of_interruption()  # of an earlier call in this process
+    with _ended_like_interrupted():
+        sys.exit(_run())
+
+
+@contextmanager
+def _ended_like_interrupted() -> Iterator[None]:
+    """A request to end (SIGTERM, as batch systems send it) leaves what an interruption leaves, and says so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = app(standalone_mode=False) or 0
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run() -> int:
+    try:
+        code = int(app(standalone_mode=False) or 0)
     except typer.Exit as leaving:
         code = leaving.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except TyperException as error:
-        complain(f"{error.format_message()} (see reversal --help)")
+        command = getattr(getattr(error, "ctx", None), "command_path", "reversal")
+        complain(f"{error.format_message()} (see {command} --help)")
         code = BAD_INPUT
     except Exception:
         traceback.print_exc()
@@ -54,7 +77,7 @@ def main() -> None:
         code = OUR_ERROR
     if code == INTERRUPTED and not told_of_interruption():
         complain("interrupted; nothing was written")
-    sys.exit(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -23,18 +23,16 @@ from validation.remedies import claims
 from validation.remedies.choice import Choice, Embeddings
 from validation.remedies.measure import measure
 from validation.remedies.result import Row
-from validation.remedies.row_claims import expansion_of, rounding
+from validation.remedies.row_claims import MOST_EXPANSION, expansion_of, rounding
 from validation.remedies.run import FALSE_ALARM
 from validation.remedies.settings import RemedySettings
-from validation.remedies.trained import Trained, run_choice
+from validation.remedies.trained import Trained, draw_choice, run_choice
 from validation.strategies import descents, dimensions, initial_scales, reversal_tasks, seeds, tasks
 from validation.training import TrainingDiverged, TrainingSettings
 
 losses = st.sampled_from(LOSSES)
 # In a product of matrices a row moves by its residual times the square of the factors, which reaches ten.
 PRODUCT_STEP = 0.1
-# A start that is moved by 1e-8 ends 1e-3 apart: beyond that what becomes of rounding is no multiple of it any more.
-MOST_EXPANSION = 1e5
 
 
 def as_it_is(task: Task) -> Variant:
@@ -56,7 +54,7 @@ def run_of(task: Task, choice: Choice, settings: TrainingSettings, dimension: in
     if choice.parameters not in ("free", "symmetric"):
         step *= PRODUCT_STEP
     how = replace(settings, learning_rate=step, loss=choice.loss)
-    return run_choice(as_it_is(task), choice, how, dimension, seeds)
+    return run_choice(draw_choice(as_it_is(task), choice, dimension, seeds), how)
 
 
 def recursion_claim(run: Trained, choice: Choice, tolerance: float) -> Claim:

@@ -52,10 +52,10 @@ def load_task(settings: VerifySettings) -> tuple[Task, list[str]]:
     file = read_facts(settings.facts)
     build = chain_task_from_facts if settings.task == "chain-of-thought" else reversal_task_from_facts
     task = build(file.facts, settings.context, file.name)
-    return task, [*file.notes, *_task_notes(task)]
+    return task, [*file.notes, *task_notes(task)]
 
 
-def _task_notes(task: Task) -> Iterator[str]:
+def task_notes(task: Task) -> Iterator[str]:
     """What a reader must know before reading numbers about this task."""
     if task.conflicts:
         names = [task.context_name(a) for a in task.conflicts]

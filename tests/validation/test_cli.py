@@ -2,6 +2,8 @@
 
 import csv
 import json
+import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -204,6 +206,34 @@ def test_interruption_exits_with_130_and_writes_nothing(
     code, out, _ = reversal("verify", *QUICK, "--output", str(tmp_path / "result"))
     assert (code, out) == (130, "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_request_to_end_is_an_interruption(reversal: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM, as batch systems send it: exit code 130, said, nothing written; its handler is as it was afterwards."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(validation.verify, "check_twins", lambda *_: signal.raise_signal(signal.SIGTERM))
+    code, out, err = reversal("verify", *QUICK, "-o", str(tmp_path / "result"))
+    assert (code, out) == (130, "")
+    assert "interrupted; nothing was written" in err
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("arguments", [["derive", "bilinear"], ["verify", *QUICK, "--json"]])
+def test_results_that_cannot_be_printed_are_one_message(arguments: list[str]) -> None:
+    """Standard output on a full disk: exit code 2 and the reason, no traceback."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "validation.cli", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "standard output: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_help_shows_an_example(reversal: Any) -> None:

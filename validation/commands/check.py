@@ -107,10 +107,10 @@ def check(
         with progress_display() as (announce, tell):
             result = run_check(settings, theorems, Measurements(limit), tell, announce)
         document = result.as_dict() if as_json or output is not None else {}
+        if output is not None:
+            write_check_folder(result, document, output)
         if as_json:
             print_out(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
         else:
             print_out(check_text(result, sys.stdout.isatty(), proofs))
-        if output is not None:
-            write_check_folder(result, document, output)
     raise typer.Exit(0 if result.verdict in ("holds", "not applicable") else 1)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from validation.commands.shared import friendly_errors, print_out, progress_display, setting
+from validation.commands.shared import friendly_errors, memory_size, print_out, progress_display, setting
 from validation.remedies.settings import LISTS, RemedySettings
 
 
@@ -35,7 +35,9 @@ def remedies(
     data: Annotated[str | None, _list("data", "What is trained")] = None,
     context: Annotated[str | None, _option("context", "entity | entity+relation")] = None,
     embeddings: Annotated[str | None, _option("embeddings", "gaussian | orthonormal")] = None,
-    weight_decay: Annotated[str | None, _option("weight_decay", "Decoupled, per unit of time.", "X")] = None,
+    weight_decay: Annotated[
+        str | None, _option("weight_decay", "Per unit of time; decoupled, but for adam.", "X")
+    ] = None,
     share: Annotated[str | None, _option("share", "Of the questions that the data train.", "X")] = None,
     width: Annotated[str | None, _option("width", "Of a factorised Theta.", "N")] = None,
     init_scale: Annotated[str | None, _option("init_scale", "Entries of Theta, or of its factors.", "X")] = None,
@@ -55,6 +57,9 @@ def remedies(
         Path | None,
         typer.Option("--output", "-o", help="Also write JSON, CSV and a picture here.", show_default=False),
     ] = None,
+    limit_memory: Annotated[
+        str | None, typer.Option(help="Refuse above this, such as 4GiB [default: the machine's].", metavar="SIZE")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")] = False,
 ) -> None:
     """Compare choices of loss, parameter space, optimiser and data: which keep the reversal curse, which lift it, why.
@@ -72,18 +77,19 @@ def remedies(
     given = {k: v for k, v in locals().items() if k in RemedySettings.model_fields and v is not None}
     with friendly_errors():
         settings = RemedySettings.checked(**given)
+        limit = None if limit_memory is None else memory_size(limit_memory)
         from validation.output_folder import check_folder
         from validation.remedies.present import remedies_text, write_folder
         from validation.remedies.run import run
 
         if output is not None:
             check_folder(output)
-        with progress_display() as (_, tell):
-            result = run(settings, tell, workers or os.cpu_count() or 1)
+        with progress_display() as (announce, tell):
+            result = run(settings, tell, workers or os.cpu_count() or 1, announce, limit)
+        if output is not None:
+            write_folder(result, output)
         if as_json:
             print_out(json.dumps(result.as_dict(), ensure_ascii=False, allow_nan=False) + "\n")
         else:
             print_out(remedies_text(result, sys.stdout.isatty()))
-        if output is not None:
-            write_folder(result, output)
     raise typer.Exit(0 if result.verdict in ("holds", "not applicable") else 1)

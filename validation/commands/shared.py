@@ -31,12 +31,25 @@ def setting(name: str, text: str, kind: str = "", settings: type[BaseModel] = Ve
 
 
 def print_out(text: str) -> None:
-    """Write to standard output; a reader that has seen enough (`| head`) changes nothing about the exit code."""
+    """Write to standard output; a reader that has seen enough (`| head`) changes nothing about the exit code.
+
+    Raises BadInput where it cannot be written.
+    """
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        raise BadInput(
+            f"standard output: {error.strerror}; the results were not printed (a folder that was asked for is written)"
+        ) from None
+
+
+def _drop_output() -> None:
+    """Nothing is left to flush when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def memory_size(text: str) -> float:

@@ -66,10 +66,14 @@ def sweep(
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         from validation.output_folder import check_folder
         from validation.sweep.design import design_of
-        from validation.sweep.spec import read_spec
+        from validation.sweep.spec import SpecError, read_spec
         from validation.sweep.store import Store, unfinished
 
-        design = design_of(read_spec(spec), spec.absolute().parent)
+        read = read_spec(spec)
+        try:
+            design = design_of(read, spec.absolute().parent)
+        except SpecError as error:
+            raise SpecError("\n".join(f"{spec}: {line}" for line in str(error).splitlines())) from None
         output = output if output.name else output.resolve()  # "." has no name of its own
         check_folder(output)
 
@@ -78,6 +82,8 @@ def sweep(
         from validation.sweep.run import check_memory, run, take_over, write_results
 
         store = Store(unfinished(output))
+        if resume:
+            store.purpose()  # before anything is made: there must be something to continue
         if cluster is None:
             check_memory(design, chosen, limit)
         with _pool(chosen, cluster) as pool, store.driving():

@@ -132,13 +132,13 @@ def train(
             checkpoint = Checkpoint(place)
         with progress_display() as (announce, tell):
             result, weights = run(settings, tell, announce, checkpoint, resume, limit)
+        if output is not None and place is not None:
+            write_folder(result, weights, output)
+            shutil.rmtree(place, ignore_errors=True)
         if as_json:
             print_out(json.dumps(result.as_dict(), ensure_ascii=False, allow_nan=False) + "\n")
         else:
             print_out(run_text(result, sys.stdout.isatty()))
-        if output is not None and place is not None:
-            write_folder(result, weights, output)
-            shutil.rmtree(place, ignore_errors=True)
     raise typer.Exit(0 if result.verdict in ("holds", "not applicable") else 1)
 
 

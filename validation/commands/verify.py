@@ -48,7 +48,7 @@ def verify(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
     output: Annotated[
-        Path | None, typer.Option(help="Also write JSON, CSV and pictures into this new folder.", show_default=False)
+        Path | None, typer.Option("--output", "-o", help="Also write JSON, CSV and pictures here.", show_default=False)
     ] = None,
 ) -> None:
     """Derive every law, integrate it, train real networks, compare, and judge claim by claim.
@@ -75,10 +75,10 @@ def verify(
         with progress_display() as (announce, tell):
             result = run_verify(settings, tell, limit, announce)
         document = result.as_dict() if as_json or output is not None else {}
+        if output is not None:
+            write_folder(result, document, output)
         if as_json:
             print_out(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
         else:
             print_out(report_text(result, sys.stdout.isatty()))
-        if output is not None:
-            write_folder(result, document, output)
     raise typer.Exit(0 if result.verdict in ("holds", "not applicable") else 1)

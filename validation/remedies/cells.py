@@ -29,6 +29,15 @@ def cell_record(settings: Mapping[str, Any], seed: int) -> dict[str, float | str
     return {name: value for name, value in found.items() if name not in LEFT_OUT}
 
 
+def cell_bytes(settings: Mapping[str, Any]) -> float:
+    """Bytes that a cell needs beside the libraries. Raises BadInput."""
+    from validation.remedies.memory import choice_bytes
+    from validation.remedies.run import load_task
+
+    chosen = _one_choice(settings, 0)
+    return choice_bytes(load_task(chosen)[0], chosen.choices()[0], chosen.dimension, 1)
+
+
 def _one_choice(settings: Mapping[str, Any], seed: int) -> RemedySettings:
     lists = {"loss": "cross-entropy", "parameters": "free", "optimizer": "gd", "data": "plain"}
     chosen = RemedySettings.checked(**{**lists, **settings, "seed": seed, "seeds": 1})

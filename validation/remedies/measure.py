@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import softmax
 
 from numerics.index import answers_of, gains
+from numerics.losses import fitted_probabilities
 from theory.task import Task
 from theory.variants import implication, variant
 from validation.remedies.choice import Choice
@@ -15,7 +16,7 @@ from validation.remedies.result import OverSeeds, Row
 from validation.remedies.row_claims import claims_of
 from validation.remedies.schedule import schedule
 from validation.remedies.settings import RemedySettings
-from validation.remedies.trained import Tell, Trained, require_descent, run_choice
+from validation.remedies.trained import Tell, Trained, draw_choice, require_descent, run_choice
 
 
 def measure(
@@ -35,8 +36,9 @@ def measure(
         task, choice.data, choice.share, settings.seed, choice.context
     )  # fmt: skip
     dimension = data.task.vocabulary_size if choice.embeddings == "orthonormal" else settings.dimension
-    steps = schedule(choice, data.task, dimension, settings.time, settings.learning_rate)
-    trained = run_choice(data, choice, steps, settings.dimension, settings.seed_numbers, tell)
+    drawn = draw_choice(data, choice, settings.dimension, settings.seed_numbers)
+    steps = schedule(choice, drawn.kernels, dimension, settings.time, settings.learning_rate)
+    trained = run_choice(drawn, steps, tell)
     require_descent(trained)
     row = _row(trained, false_alarm)
     return replace(row, claims=tuple(claims_of(trained, row))) if judged else row
@@ -66,7 +68,8 @@ def _row(trained: Trained, false_alarm: float) -> Row:
         untaught=_over(g.index(~taught) for g in found) if some else None,
         logit_index=_over(g.logit_index() for g in found),
         centred_logit_index=_over(g.centred_logit_index() for g in found),
-        trained_p=_over(_trained_p(task, logits) for logits in trained.final),
+        trained_p=_over(_mean_trained(task, softmax(logits, axis=1)) for logits in trained.final),
+        attainable_p=_mean_trained(task, fitted_probabilities(choice.loss, task.target_distribution)),
         asked_p=_over(a.probability.mean() for a in answers),
         rival_p=_over(a.rival.mean() for a in answers),
         first=_over(a.first.mean() for a in answers),
@@ -85,6 +88,6 @@ def _over(values: Iterable[float]) -> OverSeeds:
     return OverSeeds(tuple(float(x) for x in values))
 
 
-def _trained_p(task: Task, logits: np.ndarray) -> float:
+def _mean_trained(task: Task, probability: np.ndarray) -> float:
     """The mean probability of trained targets, each in its own row."""
-    return float(softmax(logits, axis=1)[task.train_context, task.train_target].mean())
+    return float(probability[task.train_context, task.train_target].mean())

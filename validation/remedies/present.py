@@ -1,5 +1,6 @@
 """The table of choices for people, on the terminal and as files."""
 
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,18 @@ from validation.report.write import write_figure
 
 FILE = "remedies.json"
 PLAIN_WIDTH = 170  # of text that goes to a file
-EXPLAINED = (
-    "0 cursed, 1 lifted. Index: mean over {seeds}, with the half width of a 95 % interval. Predicted before any "
-    "training: by the law of the asked embedding (half width at a false-alarm rate of 1e-6 for the whole table), in "
-    "closed form, or by the flow integrated from the same start. p asked: mean probability of held-out answers; rival: "
-    "of the best other token that is never trained there; right: questions whose answer is above all such. "
-    "Derivations: reversal derive NAME"
-)
+NARROW, WIDE = 100, 140  # columns of a terminal: below and from these fewer and all columns of the table
+MEANING = {
+    "index": "0 cursed, 1 lifted: log-odds gained by held-out answers over those gained by what they follow from",
+    "predicted": "without the training run, from its start and step size: by the law of the asked embedding (± half "
+    "the width at a false-alarm rate of 1e-6 for the whole table), in closed form, or by the flow",
+    "logit index": "the index of logits in place of log-odds",
+    "p trained": "mean probability of trained answers",
+    "p asked": "mean probability of held-out answers",
+    "1/M": "chance: one of M tokens",
+    "rival": "the best other token that is never trained there",
+    "right": "questions whose answer is above every other token that is never trained there",
+}
 
 
 def remedies_text(result: RemediesResult, terminal: bool) -> str:
@@ -31,10 +37,12 @@ def remedies_text(result: RemediesResult, terminal: bool) -> str:
     with console.capture() as captured:
         for note in result.notes:
             console.print(Text(f"note: {note}"))
-        console.print(_table(result))
-        seeds = result.settings.seeds
-        said = EXPLAINED.format(seeds=f"{seeds} seed{'s' * (seeds > 1)}")
-        console.print(Text(said, style="dim"))
+        shown = _columns(console.width)
+        console.print(_table(result, shown, reasons=console.width >= WIDE))
+        if console.width < WIDE:
+            for row in result.rows:
+                console.print(_named(row, ": "))
+        console.print(Text(_legend(result, shown), style="dim"))
         for claim in result.all_claims:
             if claim.verdict not in ("holds", "not applicable"):
                 text = f"{claim.verdict}: {claim.title}: {claim.detail}"
@@ -48,38 +56,59 @@ def remedies_text(result: RemediesResult, terminal: bool) -> str:
     return captured.get()
 
 
-def _table(result: RemediesResult) -> Table:
+def _columns(width: int) -> tuple[str, ...]:
+    """The columns for which a terminal has room."""
+    if width < NARROW:
+        return ("index", "predicted", "p asked")
+    return tuple(MEANING) if width >= WIDE else ("index", "predicted", "p trained", "p asked", "right")
+
+
+def _table(result: RemediesResult, columns: tuple[str, ...], reasons: bool) -> Table:
     table = Table(title="What keeps the curse and what lifts it", title_justify="left")
-    table.add_column("choice, and why")
-    for head in ("index", "predicted"):
-        table.add_column(head, no_wrap=True)
-    for head in ("logit index", "p trained", "p asked", "1/M", "rival", "right"):
-        table.add_column(head, justify="right")
+    table.add_column("choice, and why" if reasons else "choice", min_width=14, overflow="fold")
+    for head in columns:
+        number = head not in ("index", "predicted")
+        table.add_column(head, justify="right" if number else "left", no_wrap=number or reasons)
     table.add_column("claims", no_wrap=True)
     for row in result.rows:
-        text, derivation = reason(row.choice)
-        name = Text(row.choice.label, style="bold")
-        name.append(f"\n  {text}", style="not bold dim")
-        name.append(f" ({derivation})" if derivation else " (no law)", style="not bold dim")
+        cells = {
+            "index": index_text(row),
+            "predicted": predicted_text(row),
+            "logit index": f"{row.logit_index.mean:.3f}",
+            "p trained": f"{row.trained_p.mean:.3f}",
+            "p asked": f"{row.asked_p.mean:.3g}",
+            "1/M": f"{row.chance:.2g}",
+            "rival": f"{row.rival_p.mean:.2g}",
+            "right": f"{row.first.mean:.0%}",
+        }
         verdict = row.verdict if row.claims else "-"
-        table.add_row(
-            name,
-            index_text(row),
-            predicted_text(row),
-            f"{row.logit_index.mean:.3f}",
-            f"{row.trained_p.mean:.3f}",
-            f"{row.asked_p.mean:.3g}",
-            f"{row.chance:.2g}",
-            f"{row.rival_p.mean:.2g}",
-            f"{row.first.mean:.0%}",
-            Text(verdict, style=VERDICT_STYLE.get(verdict, "dim")),
-        )
+        name = _named(row, "\n  ") if reasons else Text(row.choice.label, style="bold")
+        verdict_text = Text(verdict, style=VERDICT_STYLE.get(verdict, "dim"))
+        table.add_row(name, *(cells[head] for head in columns), verdict_text)
     return table
+
+
+def _named(row: Row, between: str) -> Text:
+    """The choice and its reason."""
+    text, derivation = reason(row.choice)
+    name = Text(row.choice.label, style="bold")
+    name.append(f"{between}{text} ({derivation or 'no law'})", style="not bold dim")
+    return name
+
+
+def _legend(result: RemediesResult, columns: tuple[str, ...]) -> str:
+    seeds = result.settings.seeds
+    over = f"means over {seeds} seeds, ± half of a 95 % interval" if seeds > 1 else "one seed, so no interval"
+    meanings = "; ".join(f"{name}: {MEANING[name]}" for name in columns)
+    more = "" if len(columns) == len(MEANING) else " A wider terminal, -o and --json show more."
+    return f"{over[0].upper()}{over[1:]}. {meanings}. Derivations: reversal derive NAME.{more}"
 
 
 def index_text(row: Row) -> str:
     """The index with its interval; with reversed copies also that of facts with and without one."""
     text = _with_interval(row.index)
+    if not row.learnt:
+        text += "\nnot learnt"
     if row.taught is not None and row.untaught is not None:
         text += f"\ncopied {row.taught.mean:.2f}, others {row.untaught.mean:.2f}"
     return text
@@ -111,7 +140,7 @@ def table_rows(result: RemediesResult) -> list[dict[str, Any]]:
 def record(row: Row) -> dict[str, Any]:
     """The chief numbers of a row, flat."""
     prediction = row.prediction
-    low, high = row.index.interval
+    low, high = (None if isnan(x) else x for x in row.index.interval)
     return {
         "id": row.choice.slug,
         "label": row.choice.label,
@@ -129,6 +158,8 @@ def record(row: Row) -> dict[str, Any]:
         "logit_index": row.logit_index.mean,
         "centred_logit_index": row.centred_logit_index.mean,
         "trained_p": row.trained_p.mean,
+        "attainable_p": row.attainable_p,
+        "learnt": row.learnt,
         "asked_p": row.asked_p.mean,
         "chance": row.chance,
         "rival_p": row.rival_p.mean,

@@ -51,8 +51,8 @@ def _reasons(c: Choice) -> tuple[tuple[bool, str, str | None], ...]:
             "logit-flow",
         ),
         (
-            c.data == "reversed-copies" and c.parameters == "free" and c.gradient_steps,
-            "a covered fact is trained, any other row moves as without the copies",
+            c.data == "reversed-copies" and c.parameters == "free" and c.gradient_steps and c.context == "entity",
+            "a covered fact is trained, any other row moves by couplings of order 1/√d alone",
             "interpolation-law",
         ),
         (
@@ -81,9 +81,14 @@ def _reasons(c: Choice) -> tuple[tuple[bool, str, str | None], ...]:
             "trained-embeddings-balance",
         ),
         (
-            c.optimizer == "sign" and c.embeddings == "orthonormal",
-            "an untrained row has no gradient, and the sign of zero is zero",
+            c.optimizer in ("sign", "adam", "adamw") and c.embeddings == "orthonormal" and c.context == "entity",
+            "an untrained row of one-hot tokens has no gradient, and no rescaling makes zero more",
             "sign-descent-one-hot",
+        ),
+        (
+            c.optimizer in ("sign", "adam", "adamw") and c.context == "entity+relation",
+            "an asked row shares its relation with trained ones, whose gradients are rescaled entry by entry",
+            None,
         ),
         (
             c.optimizer in ("adam", "adamw", "sign"),

@@ -15,7 +15,6 @@ from validation.remedies.settings import RemedySettings
 from validation.result import finite_json
 
 FORMAT = "reversal-remedies/1"
-LEARNT = 0.5  # mean p of trained targets; the squared loss brings logits to one, not p
 CONFIDENCE = 0.95  # of the intervals over seeds that are shown: of the mean, by Student's t
 
 
@@ -32,10 +31,10 @@ class OverSeeds:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """A 95 % interval of the mean over seeds, by Student's t; the mean itself where there is one seed."""
+        """A 95 % interval of the mean over seeds, by Student's t; not numbers where one seed says nothing of others."""
         n = len(self.by_seed)
         if n < 2 or not np.isfinite(self.by_seed).all():
-            return self.mean, self.mean
+            return np.nan, np.nan
         half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * np.std(self.by_seed, ddof=1) / np.sqrt(n)
         return self.mean - float(half), self.mean + float(half)
 
@@ -63,7 +62,8 @@ class Prediction:
 class Row:
     """One choice, S seeds. Indices are over all questions; `taught` and `untaught` over those with and without a copy.
 
-    `trained_p` and `asked_p` mean probabilities of right answers; `chance` 1/m; `rival_p` that of the best other token
+    `trained_p` and `asked_p` mean probabilities of right answers; `attainable_p` what `trained_p` is where the loss is
+    least; `chance` 1/m; `rival_p` that of the best other token
     that is never trained there; `first` the share of questions whose right answer is above all such. `flow` is the
     index of the integrated flow, `flow_p` its mean probability of right answers.
     """
@@ -77,6 +77,7 @@ class Row:
     logit_index: OverSeeds
     centred_logit_index: OverSeeds
     trained_p: OverSeeds
+    attainable_p: float
     asked_p: OverSeeds
     rival_p: OverSeeds
     first: OverSeeds
@@ -91,8 +92,11 @@ class Row:
 
     @property
     def learnt(self) -> bool:
-        """Whether the trained pairs were learnt: where they were not, an index says little."""
-        return self.choice.loss == "squared" or self.trained_p.mean > LEARNT
+        """Whether trained pairs came half the way from chance to what the loss lets them reach; else an index is noise.
+
+        The squared loss brings logits to one, not probabilities.
+        """
+        return self.trained_p.mean > (self.chance + self.attainable_p) / 2.0
 
     @property
     def verdict(self) -> Verdict:
@@ -113,6 +117,8 @@ class Row:
             "vocabulary": self.task.vocabulary_size,
             "questions": self.questions,
             "chance": self.chance,
+            "attainable_p": self.attainable_p,
+            "learnt": self.learnt,
             "learning_rate": self.learning_rate,
             "steps": self.steps,
             "time": self.time,

@@ -17,10 +17,13 @@ from validation.fact_file import read_facts
 from validation.remedies.choice import Choice
 from validation.remedies.false_twins import twin_verdicts
 from validation.remedies.measure import measure
+from validation.remedies.memory import check_memory
 from validation.remedies.reason import reason
 from validation.remedies.result import RemediesResult, Row
 from validation.remedies.settings import RemedySettings
 from validation.result import provenance
+from validation.training import TrainingDiverged
+from validation.verify import task_notes
 
 # Binomial and Gaussian statements of one run share this chance of a false alarm.
 FALSE_ALARM = 1e-6
@@ -41,6 +44,7 @@ def load_task(settings: RemedySettings) -> tuple[Task, list[str]]:
         build = chain_task_from_facts if settings.task == "chain-of-thought" else reversal_task_from_facts
         task = build(file.facts, settings.context or "entity", file.name)
         notes += file.notes
+    notes += task_notes(task)
     part = first_pairs(task, settings.train_pairs)
     if part is not task:
         notes.append(
@@ -50,34 +54,67 @@ def load_task(settings: RemedySettings) -> tuple[Task, list[str]]:
     return part, notes
 
 
-def run(settings: RemedySettings, tell: Report | None = None, workers: int = 1) -> RemediesResult:
-    """Measure every choice, `workers` at a time; the numbers do not depend on how many. Raises BadInput.
+def run(
+    settings: RemedySettings,
+    tell: Report | None = None,
+    workers: int = 1,
+    announce: Callable[[str], None] | None = None,
+    limit_bytes: float | None = None,
+) -> RemediesResult:
+    """Measure every choice, `workers` at a time; the numbers do not depend on how many. Raises BadInput, TooExpensive.
 
     Choices that do not fit the task (a bridge where relations are no part of contexts, say) are left out with a note,
-    unless they were asked for by name.
+    unless they were asked for by name; so are those whose training diverges, unless all do. More than `limit_bytes`,
+    by default the machine's memory, are refused; `announce` hears what is expected.
     """
     task, notes = load_task(settings)
     choices, left_out = fitting(task, settings)
     notes += left_out
+    expected = check_memory(task, choices, settings, workers, limit_bytes)
+    if announce is not None:
+        announce(
+            f"{len(choices)} choice{'s' * (len(choices) > 1)}, {settings.seeds} seed{'s' * (settings.seeds > 1)} side "
+            f"by side: about {expected / 2**30:.2g} GiB of memory"
+        )
     share = FALSE_ALARM / len(choices)
     rows: list[Row] = []
+    diverged: list[str] = []
 
     def done(label: str) -> None:
         if tell is not None:
             tell(label, len(rows) / (len(choices) + 1))
 
     done("training")
-    jobs = (delayed(measured)(task, choice, settings, share) for choice in choices)
-    for row in Parallel(n_jobs=min(workers, len(choices)), return_as="generator_unordered")(jobs):
-        rows.append(row)
-        done(row.choice.label)
+    jobs = (delayed(_row_or_divergence)(task, choice, settings, share) for choice in choices)
+    for found in Parallel(n_jobs=min(workers, len(choices)), return_as="generator_unordered")(jobs):
+        if isinstance(found, Row):
+            rows.append(found)
+            done(found.choice.label)
+        else:
+            diverged.append(found)
+    if not rows:
+        raise TrainingDiverged("\n".join(sorted(diverged)))
+    notes += [f"left out: {line}" for line in sorted(diverged)]
     order = {choice.slug: number for number, choice in enumerate(choices)}
-    rows.sort(key=lambda row: (not isfinite(row.index.mean), order[row.choice.slug]))
-    rows.sort(key=lambda row: -row.index.mean if isfinite(row.index.mean) else inf)
+    rows.sort(key=lambda row: (*_place(row), order[row.choice.slug]))
     if tell is not None:
         tell("false statements", len(rows) / (len(choices) + 1))
     claims = (*_derived(choices), check_twins(twin_verdicts()))
     return RemediesResult(task, settings, tuple(rows), claims, tuple(notes), provenance(settings.seed))
+
+
+def _place(row: Row) -> tuple[bool, float]:
+    """By index, the largest first; an index of what was not learnt is noise, however large, and stands below."""
+    known = isfinite(row.index.mean)
+    return not (known and row.learnt), -row.index.mean if known else inf
+
+
+def _row_or_divergence(task: Task, choice: Choice, settings: RemedySettings, false_alarm: float) -> Row | str:
+    """The row, or why there is none."""
+    try:
+        return measured(task, choice, settings, false_alarm)
+    except TrainingDiverged as error:
+        return str(error)
 
 
 def measured(task: Task, choice: Choice, settings: RemedySettings, false_alarm: float, judged: bool = True) -> Row:

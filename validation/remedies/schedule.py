@@ -1,12 +1,11 @@
 """How each choice is trained: step size and number of steps, chosen so that every trained pair is learnt."""
 
 import math
+from collections.abc import Sequence
 
-import numpy as np
-
+from numerics.kernels import Kernels
 from numerics.losses import CURVATURE
 from theory.errors import BadInput
-from theory.task import Task
 from validation.remedies.choice import Choice
 from validation.settings import HEAVY_BALL, largest_share
 from validation.training import TrainingSettings
@@ -31,14 +30,17 @@ ADAM_STEP, ADAM_STEPS = 0.01, 400
 SIGN_MOVE, SIGN_STEPS = 0.1, 300
 
 
-# Of the step at which descent on a quadratic no longer settles, 2 / curvature.
-STABLE = 1.8
+# Of the largest step that moves no two parameters apart where the loss is convex: above it descent no longer settles.
+STABLE = 0.9
 MOST_DECAY = 0.2  # of the parameters that decoupled weight decay may take in one step
 MOST_STEPS = 1_000_000
 
 
-def schedule(choice: Choice, task: Task, dimension: int, time: float | None, rate: float | None) -> TrainingSettings:
-    """Step size, steps and batch of a choice; `time` (t / N) and `rate` where they were asked for."""
+def schedule(
+    choice: Choice, kernels: Sequence[Kernels], dimension: int, time: float | None, rate: float | None
+) -> TrainingSettings:
+    """Step size, steps and batch of a choice on its instances; `time` (t / N) and `rate` where they were asked for."""
+    task = kernels[0].task
     batch = "one" if choice.optimizer in ("sgd", "momentum") else "full"
     friction = HEAVY_BALL if choice.optimizer == "momentum" else 0.0
     product = choice.parameters not in ("free", "symmetric")
@@ -55,8 +57,10 @@ def schedule(choice: Choice, task: Task, dimension: int, time: float | None, rat
             if choice.loss == "one-against-all":
                 share *= min(1.0, COMMON_TOKENS / task.vocabulary_size)
         step = rate or share * MOVE[choice.optimizer] / largest_share(task, "gd" if batch == "full" else "sgd")
-        if rate is None and not product and batch == "full":
-            step = min(step, STABLE / (CURVATURE[choice.loss] * _steepest(task, choice, dimension)))
+        if rate is None and not product:
+            flattest = CURVATURE["cross-entropy"] / CURVATURE[choice.loss]
+            largest = min(k.nonexpansive_step(batch == "full") for k in kernels) * flattest
+            step = min(step, STABLE * largest * (1.0 - friction))
         if choice.weight_decay and rate is None:
             step = min(step, MOST_DECAY * (1.0 - friction) / choice.weight_decay)
         lasting = time or (PRODUCT_TIME if product else SQUARED_TIME if choice.loss == "squared" else FREE_TIME)
@@ -77,17 +81,3 @@ def schedule(choice: Choice, task: Task, dimension: int, time: float | None, rat
         decoupled=choice.weight_decay > 0,
         loss=choice.loss,
     )
-
-
-def _steepest(task: Task, choice: Choice, dimension: int) -> float:
-    """An upper estimate of lambda_max(F^1/2 K_AA F^1/2) lambda_max(K_out), the curvature of a full batch.
-
-    That of one-hot tokens, times what the largest singular values of Gaussian embeddings add, (1 + sqrt(n/d))^2 each.
-    """
-    features = task.features[: task.trained_contexts].toarray()
-    root = np.sqrt(task.context_weight)[:, None]
-    overlap = float(np.linalg.eigvalsh((root * features) @ (root * features).T)[-1])
-    if choice.embeddings == "orthonormal":
-        return overlap
-    spread = [(1.0 + math.sqrt(n / dimension)) ** 2 for n in (task.trained_contexts, task.vocabulary_size)]
-    return overlap * spread[0] * spread[1]

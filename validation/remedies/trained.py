@@ -72,31 +72,53 @@ class Trained:
         return (space or self.spaces[seed]).logits(self.state(seed, space))
 
 
-def run_choice(
-    data: Variant, choice: Choice, steps: TrainingSettings, dimension: int, seeds: range, tell: Tell = lambda done: None
-) -> Trained:
-    """Draw an instance for each seed and train all of them side by side."""
+@dataclass(frozen=True)
+class Drawn:
+    """S instances of one choice before they are trained."""
+
+    choice: Choice
+    variant: Variant
+    network: EmbeddedNetwork
+    seeds: range
+    grams: Sequence[Gram]
+
+    @property
+    def kernels(self) -> list[Kernels]:
+        """K_in and K_out of every seed."""
+        return [Kernels(self.variant.task, gram) for gram in self.grams]
+
+
+def draw_choice(data: Variant, choice: Choice, dimension: int, seeds: range) -> Drawn:
+    """An instance for each seed."""
     orthonormal = choice.embeddings == "orthonormal"
     size = None if orthonormal else dimension
     width = choice.width or (data.task.vocabulary_size if orthonormal else dimension)
     network = draw_network(data.task, choice.parameters, size, width, choice.scale, seeds)
-    grams = grams_of(network, orthonormal)
+    return Drawn(choice, data, network, seeds, grams_of(network, orthonormal))
+
+
+def run_choice(drawn: Drawn, steps: TrainingSettings, tell: Tell = lambda done: None) -> Trained:
+    """Train all instances side by side. Raises TrainingDiverged, naming the choice."""
+    network, grams = drawn.network, drawn.grams
     spaces = [space_of(network, n, gram) for n, gram in enumerate(grams)]
     before = balance_of(network)
-    run = train(
-        network,
-        data.task,
-        steps,
-        seeds,
-        np.array([0, steps.steps]),
-        progress=lambda done, total: tell(done / total),
-    )
+    try:
+        run = train(
+            network,
+            drawn.variant.task,
+            steps,
+            drawn.seeds,
+            np.array([0, steps.steps]),
+            progress=lambda done, total: tell(done / total),
+        )
+    except TrainingDiverged as error:
+        raise TrainingDiverged(f"{drawn.choice.label}: {error}") from None
     return Trained(
-        choice,
-        data,
+        drawn.choice,
+        drawn.variant,
         network,
         steps,
-        seeds,
+        drawn.seeds,
         grams,
         spaces,
         run.initial_logits,
@@ -119,6 +141,8 @@ def require_descent(trained: Trained) -> None:
     before, after = losses(trained.initial), losses(trained.final)
     if not (after <= before).all():
         raise TrainingDiverged(
-            f"{trained.choice.label}: training at step size {trained.schedule.learning_rate:.3g} ended with a loss of "
-            f"{after.max():.3g} and began with {before.min():.3g}; give a smaller --learning-rate or --weight-decay"
+            f"{trained.choice.label}: training at step size {trained.schedule.learning_rate:.3g} raised the loss by "
+            f"{(after - before).max():.3g}; give a smaller --learning-rate"
+            + " or --weight-decay"
+            * bool(trained.choice.weight_decay)
         )

@@ -1,6 +1,7 @@
 """What keeps the curse and what lifts it, as a section of a report: a picture of the indices, a table with reasons."""
 
 from functools import partial
+from math import isnan
 
 from theory.laws import derive_all
 from validation.remedies.reason import reason
@@ -29,8 +30,8 @@ def remedies_section(result: RemediesResult) -> Section:
         "The asymmetry follows from the loss, from the space in which the parameters move, from the optimiser and from "
         "the data. Each row changes one of these choices, or a few that act together, and is trained for real with "
         f"{s.seeds} seed{'s' * (s.seeds > 1)}; the index is the log-odds that held-out answers gained over those that "
-        "their premises gained: 0 cursed, 1 lifted. Where theory says it beforehand, both stand side by side: by the "
-        "law of the asked embedding with an interval, in closed form, or by the flow integrated from the same start."
+        "their premises gained: 0 cursed, 1 lifted. Where theory says it without the run, both stand side by side: by "
+        "the law of the asked embedding with an interval, in closed form, or by the flow from the same start."
     )
     blocks: list[Block] = [Paragraph((said,)), *(Paragraph((f"Note: {note}.",)) for note in result.notes)]
     blocks += [remedies_figure(result), remedies_table(result)]
@@ -59,6 +60,8 @@ def _row(row: Row, known: set[str]) -> tuple[Prose, ...]:
     if derivation is not None and derivation in known:
         law = (" (", Reference(derivation, f"derivation-{derivation}"), ").")
     index: Prose = (Number(row.index.mean, 3), f" [{low:.3f}, {high:.3f}]" if low < high else "")
+    if not row.learnt:
+        index = (*index, ", not learnt")
     if row.taught is not None and row.untaught is not None:
         index = (*index, f", copied {row.taught.mean:.2f}, others {row.untaught.mean:.2f}")
     return (
@@ -87,6 +90,12 @@ def _predicted(row: Row) -> Prose:
     return (Number(p.mean, 2), f" [{p.low:.3f}, {p.high:.3f}]{flow}{others}")
 
 
+def _known(interval: tuple[float, float]) -> tuple[float | None, float | None]:
+    """An interval over seeds, nothing where there is one seed."""
+    low, high = interval
+    return (None, None) if isnan(low) else (low, high)
+
+
 def remedies_figure(result: RemediesResult) -> Figure:
     """Measured indices with their intervals over what was predicted, one line a choice."""
     bars = []
@@ -102,7 +111,8 @@ def remedies_figure(result: RemediesResult) -> Figure:
             bars.append(Bar(f"{row.choice.label}, facts with a copy", row.taught.mean, low, high, None))
     bars.sort(key=lambda bar: -bar.mean)
     rows = tuple(
-        (b.label, b.mean, b.low, b.high, *((None, None) if b.predicted is None else b.predicted)) for b in bars
+        (b.label, b.mean, *_known((b.low, b.high)), *((None, None) if b.predicted is None else b.predicted))
+        for b in bars
     )
     data = FigureData(("choice", "index", "low", "high", "predicted low", "predicted high"), rows)
     lifted = [bar.label for bar in bars if bar.mean > 0.5]
@@ -111,8 +121,8 @@ def remedies_figure(result: RemediesResult) -> Figure:
         id="index-by-choice",
         caption=(
             f"The index of each choice after training: 0 cursed, 1 lifted. Marks are means over {seeds} "
-            f"seed{'s' * (seeds > 1)} with a 95 % interval of the mean, pale bars what theory says beforehand; choices "
-            "without one are measured only. Indices below -0.6 stand at the edge.",
+            f"seed{'s' * (seeds > 1)} with a 95 % interval of the mean, pale bars what theory says without the run; "
+            "choices without one are measured only. Indices below -0.6 stand at the edge.",
         ),
         alternative=f"Of {len(bars)} choices these have an index above one half: {'; '.join(lifted) or 'none'}.",
         data=data,

@@ -1,5 +1,6 @@
 """A report as a folder, whole or not at all: page, LaTeX, Markdown, JSON, PDF, and the figures with their numbers."""
 
+import io
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -75,8 +76,10 @@ def write_figure(figure: Figure, folder: Path) -> None:
     drawing = figure.drawing
     _write_text(folder / f"{figure.id}.svg", svg_file(drawing))
     # no dates and no version: the same drawing gives the same bytes
-    drawing.savefig(folder / f"{figure.id}.png", dpi=DPI, metadata={"Software": None})
-    drawing.savefig(folder / f"{figure.id}.pdf", metadata={"CreationDate": None})
+    for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        drawn = io.BytesIO()  # on a full disk a backend that writes by itself dies of something else than that
+        drawing.savefig(drawn, format=suffix, dpi=DPI, metadata=metadata)
+        (folder / f"{figure.id}.{suffix}").write_bytes(drawn.getvalue())
     columns = figure.data.columns
     write_csv(folder / f"{figure.id}.csv", (dict(zip(columns, row, strict=True)) for row in figure.data.rows), columns)
 

@@ -81,7 +81,7 @@ def size_of(spec: Spec) -> int:
 def design_of(spec: Spec, folder: Path) -> Design:
     """Every cell, checked; fact files lie relative to `folder`. Raises SpecError with every problem."""
     if spec.kind not in KINDS:
-        raise SpecError(f"kind: {spec.kind!r} is none; expected one of {', '.join(KINDS)}")
+        raise SpecError(f"kind: expected one of {', '.join(KINDS)} (got {spec.kind!r})")
     if (size := size_of(spec)) > MOST_CELLS:
         raise SpecError(f"this would be {size:,} cells, above the {MOST_CELLS:,} that one sweep may have; split it")
     problems = [*_unknown(spec), *_pictures(spec)]

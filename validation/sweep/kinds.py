@@ -162,6 +162,10 @@ def _remedies_settings(settings: Settings) -> Settings:
     return settings
 
 
+def _remedies_memory(settings: Settings) -> float:
+    return float(_remedies().cell_bytes(dict(settings)))
+
+
 def _remedies_record(settings: Settings, seed: int) -> Mapping[str, Any]:
     return _remedies().cell_record(dict(settings), seed)
 
@@ -171,5 +175,5 @@ KINDS: Mapping[str, Kind] = {
     "check": Kind(_check_settings, _check_record, _check_names),
     "train": Kind(_train_settings, _train_record, _train_names, _train_memory),
     "separation": Kind(_separation_settings, _separation_record, _separation_names, _separation_memory),
-    "remedies": Kind(_remedies_settings, _remedies_record),
+    "remedies": Kind(_remedies_settings, _remedies_record, memory=_remedies_memory),
 }

@@ -71,7 +71,7 @@ def check_memory(design: Design, workers: int, limit: float | None) -> None:
     allowed = machine_memory() if limit is None else limit
     if needed > allowed:
         raise SettingsError(
-            f"{workers} workers need about {needed / 2**30:.1f} GiB together, {allowed / 2**30:.1f} GiB are allowed; "
+            f"{workers} workers need about {needed / 2**30:.3g} GiB together, {allowed / 2**30:.3g} GiB are allowed; "
             "choose fewer --workers or smaller cells, or raise --limit-memory"
         )
 
@@ -79,7 +79,7 @@ def check_memory(design: Design, workers: int, limit: float | None) -> None:
 # Settings that the memory of a cell depends on; others are not looked at, for an estimate may take a second.
 SIZES = (
     "facts", "task", "preset", "pairs", "vocabulary", "entity_tokens", "layers", "heads", "width", "batch", "model",
-    "train_dimension", "train_pairs", "flow_pairs", "optimizer",
+    "train_dimension", "train_pairs", "flow_pairs", "optimizer", "dimension", "parameters", "embeddings", "data",
 )  # fmt: skip
 
 
@@ -91,8 +91,8 @@ def check_same(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     if differing:
         lines = "\n".join(f"  {line}" for line in differing)
         raise StoreError(
-            f"--resume: the unfinished sweep is another one:\n{lines}\nbring that back, or remove the unfinished sweep "
-            "and start again"
+            f"--resume: the unfinished sweep is another one:\n{lines}\nmake them what they were, or remove the "
+            "unfinished sweep and start again"
         )
 
 
@@ -164,7 +164,7 @@ def write_results(
         raise StoreError(
             f"{folder}: {error.strerror}; every cell is kept: make room or make it writable, and continue with --resume"
         ) from None
-    shutil.rmtree(output / CELLS, ignore_errors=True)  # the table holds them
+    store.remove_cells(design.cells, output)  # the table holds them
     for name in (LOCK, PURPOSE):
         (output / name).unlink(missing_ok=True)
     return SweepResult(manifest, tuple(rows))

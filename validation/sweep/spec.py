@@ -250,9 +250,9 @@ def read_spec(path: Path) -> Spec:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SpecError(f"{path}: {error.strerror}") from None
+        raise SpecError(f"{path}: {error.strerror}; expected a TOML file as in examples/sweeps") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: no TOML file: {error}") from None
+        raise SpecError(f"{path}: this is not TOML: {error}") from None
     try:
         return Spec(**found)
     except ValidationError as error:
@@ -263,7 +263,9 @@ def read_spec(path: Path) -> Spec:
 def _lines(problem: dict[str, Any]) -> list[str]:
     """A problem of pydantic's list as lines that name the key, what was expected and what came."""
     message = str(problem["msg"]).removeprefix("Value error, ")
-    path = [str(part) for part in problem["loc"] if part not in ("list", "range")]
+    # people count pictures, cases and values from one
+    loc = [part + 1 if isinstance(part, int) else part for part in problem["loc"]]
+    path = [str(part) for part in loc if part not in ("list", "range")]
     if not path:
         return message.splitlines()
     key = ".".join(path)

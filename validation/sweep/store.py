@@ -7,6 +7,7 @@ a sweep that is killed at any moment leaves whole cells alone behind, and what i
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,7 @@ from validation.sweep.cell import Cell, Outcome, digest_of
 
 CELLS, PURPOSE, LOCK = "cells", "unfinished.json", "lock"
 DRAFT = ".draft"
+CELL_NAME = re.compile(r"[0-9a-f]{32}\.json")
 _OUTCOME = TypeAdapter(Outcome)
 
 
@@ -86,6 +88,13 @@ class Store:
             _hold(file, self.folder)
             yield
 
+    def remove_cells(self, cells: tuple[Cell, ...], folder: Path) -> None:
+        """Remove the files of cells where the sweep now lies; what somebody else put beside them stays."""
+        for cell in cells:
+            (folder / CELLS / f"{cell.digest}.json").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (folder / CELLS).rmdir()
+
     def begin(self, purpose: Mapping[str, Any]) -> None:
         """Start anew: nothing of an earlier sweep stays. Raises StoreError."""
         try:
@@ -131,10 +140,12 @@ class Store:
         for path in paths:
             if path.name.endswith(DRAFT):  # of a writing that was killed
                 path.unlink(missing_ok=True)
+            elif not CELL_NAME.fullmatch(path.name) or path.is_dir():  # somebody else's: none of our business
+                continue
             elif (outcome := _read(path)) is None or outcome.digest not in known:
                 why = "damaged" if outcome is None else "no cell of this sweep"
                 self.notes.append(f"{path}: {why}; removed{', the cell is done again' if outcome is None else ''}")
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             else:
                 found[outcome.digest] = outcome
         return found

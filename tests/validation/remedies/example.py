@@ -32,6 +32,7 @@ def made_row(choice: Choice, index: tuple[float, ...] = (0.1, 0.3), **changed: o
         "prediction": Prediction("law", 0.2, 0.05, 0.35),
         "claims": (made_claim(f"training-is-recursion-{choice.slug}"),),
         "time": 300.0,
+        "attainable_p": 1.0,
         **changed,
     }
     return Row(

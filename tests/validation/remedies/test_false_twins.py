@@ -88,7 +88,7 @@ def test_verdicts_are_those_of_the_checkers(monkeypatch: pytest.MonkeyPatch) -> 
 def test_checkers_are_undecided_about_what_is_no_number() -> None:
     """A nan is neither true nor false."""
     nothing = np.array([np.nan])
-    assert claims.check_balance(nothing, np.zeros(1), 1.0, "x", "x").verdict == "undecided"
+    assert claims.check_balance(nothing, np.zeros(1), 1.0, "factorised", "x", "x").verdict == "undecided"
     assert claims.check_prediction(float("nan"), 0.0, 1.0, "x", "x", 3).verdict == "undecided"
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from numerics.losses import LOSSES
 from numerics.space_flow import flow_states
 from theory.errors import BadInput
 from theory.facts import Fact, reversal_task_from_facts
@@ -19,7 +20,7 @@ from validation.remedies.result import OverSeeds, Row
 from validation.remedies.run import FALSE_ALARM, fitting, load_task, measured, run
 from validation.remedies.schedule import schedule
 from validation.remedies.settings import RemedySettings
-from validation.remedies.trained import run_choice
+from validation.remedies.trained import draw_choice, run_choice
 
 DIMENSION = 32
 
@@ -30,9 +31,9 @@ def measure_on(task: Task, choice: Choice, time: float | None = None, seeds: int
 
 
 @cache
-def row_of(choice: Choice, time: float | None = None) -> Row:
-    """The row of a choice on four pairs, two of them held out."""
-    return measure_on(reversal_task(4, 2), choice, time)
+def row_of(choice: Choice, time: float | None = None, seeds: int = 2) -> Row:
+    """The row of a choice on four pairs, two of them held out; with five seeds the law is held to ten questions."""
+    return measure_on(reversal_task(4, 2), choice, time, seeds)
 
 
 def claims_by_kind(row: Row) -> dict[str, str]:
@@ -46,21 +47,23 @@ def claims_by_kind(row: Row) -> dict[str, str]:
 
 
 def test_the_baseline_has_every_field() -> None:
-    """Two questions and two seeds, chance 1/10, 50 units of time for each of 6 contexts, and three claims that hold."""
-    row = row_of(Choice())
+    """Two questions, five seeds, chance 1/10, 50 units of time for each of 6 contexts, and three claims that hold."""
+    row = row_of(Choice(), seeds=5)
     assert (row.questions, row.chance, row.steps) == (2, 0.1, 100)
     assert row.learning_rate == pytest.approx(0.5 * 6)
     assert row.time == pytest.approx(50 * 6)
     measured_fields = (row.index, row.logit_index, row.centred_logit_index, row.trained_p, row.asked_p, row.rival_p)
     for field in (*measured_fields, row.first, row.flow):
         assert isinstance(field, OverSeeds)
-        assert len(field.by_seed) == 2
+        assert len(field.by_seed) == 5
+    assert row.learnt
+    assert row.attainable_p == 1.0
     assert (row.taught, row.untaught) == (None, None)
     assert row.trained_p.mean > 0.95
     assert row.asked_p.mean < 0.3
     assert row.verdict == "holds"
     assert all(claim.measured is not None and claim.measured > 0.0 for claim in row.claims)  # rounding is never zero
-    assert "over 4 questions and seeds" in next(c.detail for c in row.claims if c.id.startswith("index-as-predicted"))
+    assert "over 10 questions and seeds" in next(c.detail for c in row.claims if c.id.startswith("index-as-predicted"))
     assert claims_by_kind(row) == dict.fromkeys(
         ("training-is-recursion", "interpolation-law", "index-as-predicted"), "holds"
     )
@@ -70,7 +73,7 @@ def test_seeds_do_not_depend_on_their_company() -> None:
     """The first of two seeds gives the numbers of one seed alone, to the rounding of another kernel."""
     alone = measure_on(reversal_task(4, 2), Choice(), seeds=1)
     assert alone.index.by_seed[0] == pytest.approx(row_of(Choice()).index.by_seed[0], rel=1e-9)
-    assert alone.index.interval == (alone.index.mean, alone.index.mean)
+    assert np.isnan(alone.index.interval).all()  # one seed says nothing of others
 
 
 def test_the_interval_is_students() -> None:
@@ -103,7 +106,7 @@ SOURCES = {
 @pytest.mark.parametrize("case", SOURCES)
 def test_predictions_have_their_source(case: str) -> None:
     """The law where it applies, else the closed form or the flow, and nothing for steps that are no gradients."""
-    row = row_of(SOURCES[case], 10.0 if SOURCES[case].gradient_steps else None)
+    row = row_of(SOURCES[case], 10.0 if SOURCES[case].gradient_steps else None, 5)
     source = case.split(" of")[0].split(" with")[0].split(":")[0]
     assert str(None if row.prediction is None else row.prediction.source) == source
     if row.prediction is None:
@@ -140,7 +143,9 @@ def test_training_comes_to_its_flow(optimizer: str, largest: float, weight_decay
 
 def test_copies_lift_what_they_cover() -> None:
     """Half of the questions have a copy: their index is one, the law predicts the others, and the claim holds."""
-    row = row_of(Choice(data="reversed-copies"))
+    task = reversal_task(8, 4)
+    settings = RemedySettings(dimension=128, seeds=5)
+    row = measured(task, Choice(data="reversed-copies"), settings, FALSE_ALARM)
     assert row.taught is not None
     assert row.untaught is not None
     # a copy is learnt as long as its premise is, from the same small start
@@ -222,7 +227,8 @@ def test_the_flow_of_the_squared_loss_is_its_closed_form() -> None:
     """What stands as the flow beside training is the closed form at the end of training: the integrated flow agrees."""
     choice = Choice(loss="squared")
     data = variant(reversal_task(4, 2), "plain")
-    trained = run_choice(data, choice, schedule(choice, data.task, DIMENSION, None, None), DIMENSION, range(2))
+    drawn = draw_choice(data, choice, DIMENSION, range(2))
+    trained = run_choice(drawn, schedule(choice, drawn.kernels, DIMENSION, None, None))
     for space, change in zip(trained.spaces, flow_changes(trained) or [], strict=True):
         *_, state = flow_states(space, "squared", np.array([trained.end]))
         # the solver's tolerance is 1e-8 on coordinates of some ten, which two kernels spread over a row
@@ -269,7 +275,7 @@ def test_factors_are_not_said_to_learn_from_where_they_do_not(changed: dict[str,
     row = row_of(Choice(parameters="factorised", **related, **changed), 2.0)  # type: ignore[arg-type]
     (claim,) = (claim for claim in row.claims if claim.id.startswith("implication-learnt"))
     assert claim.verdict == "not applicable"
-    assert "a start of at most 0.1 and a width of at least 4" in claim.detail
+    assert "from a start of at most 0.1 and at a width of at least 4" in claim.detail
 
 
 @pytest.mark.slow
@@ -356,3 +362,65 @@ def test_a_cell_is_the_row_of_one_seed() -> None:
     assert found["logit_index"] == pytest.approx(1.0, abs=1e-10)
     assert found["index"] != cell_record(settings, 4)["index"]
     assert all(value is None or isinstance(value, str | float | int) for value in found.values())
+
+
+# -- where claims apply --
+
+
+def details(row: Row) -> dict[str, str]:
+    """Why a claim does not apply, by its id without the choice."""
+    slug = f"-{row.choice.slug}"
+    return {c.id.removesuffix(slug): c.detail for c in row.claims if c.verdict == "not applicable"}
+
+
+def test_too_few_questions_are_no_gaussian_mean() -> None:
+    """Two questions of two seeds: the interval is shown, and no claim is made of it."""
+    assert "4 are too few" in details(row_of(Choice()))["index-as-predicted"]
+
+
+def test_an_interval_of_everything_predicts_nothing() -> None:
+    """In two dimensions the law allows any index: that the measured one is among them is not said to hold."""
+    row = measured(reversal_task(6, 5), Choice(), RemedySettings(dimension=2, seeds=2, time=10.0), FALSE_ALARM)
+    assert "cannot tell cursed from lifted" in details(row)["index-as-predicted"]
+
+
+def test_a_law_that_is_an_identity_is_not_tested() -> None:
+    """Three dimensions and six trained contexts: every feature is in their span, where Adam obeys the law too."""
+    row = measured(reversal_task(6, 3), Choice(), RemedySettings(dimension=3, seeds=1, time=10.0), FALSE_ALARM)
+    assert "which any training obeys" in details(row)["interpolation-law"]
+
+
+def test_implications_are_alike_under_full_batches_alone() -> None:
+    """One fact at a time treats implications in turn: a merged Theta then has no symmetry to show."""
+    related = {"data": "implication", "context": "entity+relation", "embeddings": "orthonormal"}
+    row = row_of(Choice(optimizer="sgd", init_scale=0.0, **related), 2.0)  # type: ignore[arg-type]
+    assert "only full batches" in details(row)["implication-not-learnt"]
+
+
+@pytest.mark.parametrize("changed", [{"weight_decay": 0.01}, {"embeddings": "gaussian"}])
+def test_factors_learn_implications_of_one_hot_tokens_without_decay(changed: dict[str, object]) -> None:
+    """Elsewhere nothing is claimed."""
+    related = {"data": "implication", "context": "entity+relation", "embeddings": "orthonormal"}
+    row = row_of(Choice(parameters="factorised", **{**related, **changed}), 2.0)  # type: ignore[arg-type]
+    assert "one-hot tokens, without weight decay" in details(row)["implication-learnt"]
+
+
+def test_what_was_not_learnt_is_said() -> None:
+    """After a moment no pair is learnt, under any loss; the squared one is learnt at a probability near chance."""
+    for loss in LOSSES:
+        assert not row_of(Choice(loss=loss), 0.01).learnt
+        assert row_of(Choice(loss=loss)).learnt
+    assert row_of(Choice(loss="squared")).attainable_p == pytest.approx(np.e / (np.e + 9))
+    assert "not learnt" in details(row_of(Choice(data="reversed-copies"), 0.01))["copies-lift-what-they-cover"]
+
+
+@pytest.mark.parametrize("seed", [7, 10, 37])
+@pytest.mark.parametrize("dimension", [8, 64])
+def test_the_closed_form_is_the_flow_on_any_draw(seed: int, dimension: int) -> None:
+    """Errors of the solver stay below what it accepts, summed over its steps, for draws where two solvers agree too."""
+    settings = RemedySettings(dimension=dimension, seeds=1, seed=seed)
+    row = measured(reversal_task(6, 3), Choice(loss="squared"), settings, FALSE_ALARM)
+    (claim,) = (claim for claim in row.claims if claim.id.startswith("closed-form"))
+    assert claim.verdict == "holds"
+    assert claim.bound is not None
+    assert claim.bound < 1e-4  # of coordinates of order one to ten

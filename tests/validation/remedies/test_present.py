@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -30,7 +31,7 @@ def test_the_text_says_everything() -> None:
         assert row.choice.label.split(",")[0].split(" of ")[0] in said
     assert "(no law)" in said
     assert "(symmetric-reverse-logit)" in said
-    assert "mean over 2 seeds" in said
+    assert "Means over 2 seeds" in said
     assert "fails: Title of index-as-predicted-identity-bridge: detail of index-as-predicted-identity-bridge" in said
     assert text.rstrip().splitlines()[-1] == f"{HOSTILE}, 6 choices: fails (6 holds, 1 fails)"
     assert "\x1b[" not in text
@@ -144,3 +145,34 @@ def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(OutputError, match="No space left on device; nothing was written"):
         write_folder(made_result(), tmp_path / "found")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [1_000, 8_000, 16_000, 48_000])
+def test_files_that_the_system_refuses_are_one_message(limit: int, tmp_path: Path) -> None:
+    """The system lets no file grow beyond the limit, whichever file it is: the reason, and no folder."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(OutputError, match="File too large; nothing was written"):
+            write_folder(made_result(), tmp_path / "found")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120, 150])
+def test_every_width_shows_names_and_numbers_whole(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is cut: a narrow terminal shows fewer columns, and reasons below the table."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = re.sub(r"\x1b\[[0-9;]*m", "", remedies_text(made_result(), True))
+    assert "\u2026" not in text
+    said = " ".join(re.sub(r"[│\s]+", " ", text).split())
+    assert "1.300" in said
+    assert "Θ stays symmetric" in said
+    assert max(len(line) for line in text.splitlines()) <= columns
+
+
+def test_an_unlearnt_row_says_so() -> None:
+    """Its index is shown and is not to be believed."""
+    assert index_text(made_row(Choice(), (9.9,), attainable_p=100.0)) == "9.900\nnot learnt"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = json.loads((ROOT / "docs" / "schemas" / "remedies.schema.json").read_text(encoding="utf-8"))
 QUICK = ["--pairs", "4", "--dimension", "32", "--seeds", "2", "--time", "10", "--workers", "1"]
 TWO = [*QUICK, "--parameters", "free,symmetric"]
+EXPECTED = re.compile(r"\d+ choices?, \d+ seeds? side by side: about [0-9.e+-]+ GiB of memory\n")
 Remedies = Callable[..., tuple[int, str, str]]
 
 
@@ -41,9 +43,10 @@ def remedies(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 
 def document(result: tuple[int, str, str]) -> dict[str, Any]:
-    """The one JSON object on standard output; standard error must be empty."""
+    """The one JSON object on standard output; standard error says what it will take in memory, and no more."""
     code, out, err = result
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert EXPECTED.fullmatch(err)
     found: dict[str, Any] = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     jsonschema.validate(found, SCHEMA)
     return found
@@ -73,9 +76,10 @@ def test_the_numbers_do_not_depend_on_the_workers(remedies: Remedies) -> None:
 
 
 def test_a_person_sees_a_table(remedies: Remedies) -> None:
-    """Without --json: the choices, why, and the verdict in the last line; nothing on standard error."""
+    """Without --json: the choices, why, and the verdict in the last line."""
     code, out, err = remedies(*TWO)
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert EXPECTED.fullmatch(err)
     assert "symmetric Θ" in out
     assert "interpolation-law" in out
     assert out.rstrip().splitlines()[-1].startswith("reversal, 2 choices: holds (")
@@ -200,3 +204,35 @@ def test_help_names_every_option_and_an_example(remedies: Remedies) -> None:
     for word in (name for names in LISTS.values() for name in names):
         assert word in unbroken
     assert "reversal remedies examples/elements.csv" in out
+
+
+def test_what_diverges_is_left_out(remedies: Remedies) -> None:
+    """A row whose training diverges is left out with the reason; where no row is left, that is the error."""
+    short = ["--pairs", "4", "--dimension", "16", "--seeds", "1", "--workers", "1", "--learning-rate"]
+    found = document(remedies(*short, "9", "--loss", "squared,one-against-all", "--json"))
+    assert [row["id"] for row in found["rows"]] == ["one-against-all-loss"]
+    (note,) = found["notes"]
+    assert note.startswith("left out: squared loss: ")
+    assert "smaller" in note
+    code, out, err = remedies(*short, "9", "--loss", "squared")
+    assert (code, out) == (2, "")
+    assert "squared loss: " in err
+    assert "Traceback" not in err
+
+
+def test_too_much_memory_is_refused_beforehand(remedies: Remedies) -> None:
+    """More than allowed: the number, what to change, and nothing drawn."""
+    code, out, err = remedies("--dimension", "8192", "--seeds", "200", "--loss", "squared", "--limit-memory", "8GiB")
+    assert (code, out) == (2, "")
+    assert re.match(r"this needs about \d+(\.\d+)?(e\+\d+)? GiB, more than the 8 GiB that are allowed", err)
+    assert "fewer --seeds" in err
+
+
+def test_what_a_reader_must_know_of_a_file_is_said(remedies: Remedies, tmp_path: Path) -> None:
+    """A context with several targets has a floor of its loss, as `verify` says of the same file."""
+    facts = tmp_path / "facts.csv"
+    rows = ["Paris,in,France,forward", "Paris,in,Europe,forward", "Rome,in,Italy,forward"]
+    facts.write_text("\n".join(["subject,relation,object,direction", *rows]) + "\n", encoding="utf-8")
+    found = document(remedies(str(facts), "--loss", "cross-entropy", "--dimension", "32", "--time", "5", "--json"))
+    assert any("several targets: 1 (Paris)" in note for note in found["notes"])
+    assert found["rows"][0]["attainable_p"] == pytest.approx(2 / 3)

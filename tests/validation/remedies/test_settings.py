@@ -5,15 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from numerics.losses import LOSSES
+from numerics.losses import CURVATURE, LOSSES
 from theory.errors import BadInput
-from theory.task import reversal_task
+from theory.opposites import asked_of
+from theory.task import Task, reversal_task
+from theory.variants import Variant
 from validation.remedies.cells import check_settings
 from validation.remedies.choice import Choice, brief_choices, shown_choices
 from validation.remedies.reason import reason
 from validation.remedies.schedule import schedule
 from validation.remedies.settings import LISTS, RemedySettings
+from validation.remedies.trained import draw_choice
 from validation.settings import HEAVY_BALL, SettingsError
+from validation.training import TrainingSettings
 
 
 def choices(**given: object) -> tuple[Choice, ...]:
@@ -206,15 +210,28 @@ def test_a_cell_is_one_choice() -> None:
 # -- step sizes --
 
 
+def how(
+    choice: Choice,
+    task: Task,
+    dimension: int = 32,
+    time: float | None = None,
+    rate: float | None = None,
+    seeds: int = 1,
+) -> TrainingSettings:
+    """The schedule of a choice on instances drawn for it."""
+    drawn = draw_choice(Variant(task, asked_of(task)), choice, dimension, range(seeds))
+    return schedule(choice, drawn.kernels, dimension, time, rate)
+
+
 def test_weight_decay_is_per_unit_of_time() -> None:
     """A step takes lambda times its time, for the heavy ball too, whose time is 1/(1 - beta) times the step size."""
     task = reversal_task(4, 2)
     for optimizer in ("gd", "sgd", "momentum"):
-        how = schedule(Choice(optimizer=optimizer, weight_decay=0.03), task, 32, None, None)  # type: ignore[arg-type]
-        assert how.decoupled
-        assert how.shrinking == pytest.approx(0.03 * how.time_per_step, rel=1e-14)
-    assert how.momentum == HEAVY_BALL
-    plain = schedule(Choice(), task, 32, None, None)
+        decayed = how(Choice(optimizer=optimizer, weight_decay=0.03), task)  # type: ignore[arg-type]
+        assert decayed.decoupled
+        assert decayed.shrinking == pytest.approx(0.03 * decayed.time_per_step, rel=1e-14)
+    assert decayed.momentum == HEAVY_BALL
+    plain = how(Choice(), task)
     assert (plain.weight_decay, plain.decoupled) == (0.0, False)
 
 
@@ -223,17 +240,17 @@ def test_time_and_step_size_can_be_asked_for() -> None:
     task = reversal_task(4, 2)
     for optimizer, loss in itertools.product(("gd", "sgd", "momentum"), LOSSES):
         choice = Choice(optimizer=optimizer, loss=loss)  # type: ignore[arg-type]
-        how = schedule(choice, task, 32, 7.0, 0.01)
-        assert how.learning_rate == 0.01
+        asked = how(choice, task, time=7.0, rate=0.01)
+        assert asked.learning_rate == 0.01
         last = 7.0 * task.trained_contexts
-        assert last <= how.steps * how.time_per_step * (1 + 1e-9) < last + how.time_per_step * (1 + 1e-6)
-    assert schedule(Choice(optimizer="adam"), task, 32, None, 0.3).learning_rate == 0.3
+        assert last <= asked.steps * asked.time_per_step * (1 + 1e-9) < last + asked.time_per_step * (1 + 1e-6)
+    assert how(Choice(optimizer="adam"), task, rate=0.3).learning_rate == 0.3
 
 
 def test_steps_without_end_are_refused() -> None:
     """A time that would take more than a million steps is refused, with what to change."""
     with pytest.raises(BadInput, match=r"steps of size .* would be needed, more than 1,000,000; give a larger"):
-        schedule(Choice(), reversal_task(4, 2), 32, 1e6, 0.01)
+        how(Choice(), reversal_task(4, 2), time=1e6, rate=0.01)
 
 
 def test_products_descend_one_against_all_in_smaller_steps_for_more_tokens() -> None:
@@ -241,7 +258,20 @@ def test_products_descend_one_against_all_in_smaller_steps_for_more_tokens() -> 
 
     def step(parameters: str, vocabulary: int) -> float:
         choice = Choice(parameters=parameters, loss="one-against-all", embeddings="orthonormal")  # type: ignore[arg-type]
-        return schedule(choice, reversal_task(4, 2, vocabulary), 32, None, None).learning_rate
+        return how(choice, reversal_task(4, 2, vocabulary)).learning_rate
 
     assert step("factorised", 80) == pytest.approx(step("factorised", 20) / 4)
     assert step("free", 80) == step("free", 20)
+
+
+def test_default_steps_expand_no_distance_on_any_instance() -> None:
+    """Where the loss is convex the step follows the instances that were drawn, however few dimensions they have."""
+    task = reversal_task(6, 3)
+    for optimizer, loss in itertools.product(("gd", "sgd", "momentum"), LOSSES):
+        choice = Choice(optimizer=optimizer, loss=loss)  # type: ignore[arg-type]
+        for dimension in (1, 2, 8):
+            drawn = draw_choice(Variant(task, asked_of(task)), choice, dimension, range(4))
+            chosen = schedule(choice, drawn.kernels, dimension, None, None)
+            largest = min(k.nonexpansive_step(chosen.batch == "full") for k in drawn.kernels)
+            largest *= CURVATURE["cross-entropy"] / CURVATURE[loss]
+            assert chosen.time_per_step < largest

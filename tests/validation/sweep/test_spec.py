@@ -18,9 +18,9 @@ dimension = [100, 1e4]
 
 # what is wrong -> (the file, what the message must hold)
 BAD: dict[str, tuple[str, tuple[str, ...]]] = {
-    "no TOML": ("kind = ", ("no TOML file",)),
+    "no TOML": ("kind = ", ("this is not TOML",)),
     "nothing": ("", ("kind: is missing",)),
-    "an unknown kind": ('kind = "foo"', ("kind: 'foo' is none", "separation")),
+    "an unknown kind": ('kind = "foo"', ("kind: expected one of verify", "got 'foo'")),
     "an unknown key": (GOOD.replace("[grid]", "[gird]"), ("gird: no such key",)),
     "an unknown setting": (
         GOOD.replace("pairs", "pears"),
@@ -30,7 +30,7 @@ BAD: dict[str, tuple[str, tuple[str, ...]]] = {
     "a word for a number": (GOOD.replace("pairs = 2", 'pairs = "two"'), ("settings.pairs two: input should be",)),
     "a value of one point": (GOOD.replace("1e4]", "0.5]"), ("grid.dimension 0.5:",)),
     "values that contradict": (GOOD.replace("pairs = 2", "pairs = 2\nheld_out = 3"), ("settings.held_out 3: exceeds",)),
-    "a value that is infinite": (GOOD.replace("1e4", "inf"), ("grid.dimension.1: expected a finite number",)),
+    "a value that is infinite": (GOOD.replace("1e4", "inf"), ("grid.dimension.2: expected a finite number",)),
     "a table for a value": (GOOD.replace("pairs = 2", "pairs = {}"), ("settings.pairs: expected a finite number",)),
     "no values": (GOOD.replace("[100, 1e4]", "[]"), ("grid.dimension: list should have at least 1 item",)),
     "neither list nor range": (GOOD.replace("[100, 1e4]", "3"), ("grid.dimension: expected a list of values, or a",)),
@@ -78,11 +78,11 @@ BAD: dict[str, tuple[str, tuple[str, ...]]] = {
     "a map without colours": (GOOD + '[[picture]]\nform = "map"\nx = "dimension"\ny = "pairs"', ("a map needs value",)),
     "a picture of another form": (
         GOOD + '[picture]\nform = "pie"\nx = "dimension"\ny = "measured"',
-        ("picture.0.form: input should be 'lines' or 'map'",),
+        ("picture.1.form: input should be 'lines' or 'map'",),
     ),
     "a file name with a path": (
         GOOD + '[picture]\nname = "../x"\nx = "dimension"\ny = "measured"',
-        ("picture.0.name: string should match",),
+        ("picture.1.name: string should match",),
     ),
     "facts that are missing": (
         'kind = "verify"\n[settings]\nfacts = "none.csv"',

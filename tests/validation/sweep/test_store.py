@@ -108,17 +108,20 @@ def test_a_damaged_cell_is_removed_and_said(damage: str, store: Store) -> None:
     assert store.notes[0].endswith("damaged; removed, the cell is done again")
 
 
-def test_foreign_files_are_removed_and_said(store: Store) -> None:
-    """A cell of another sweep, a file under the name of a cell, a folder: none counts."""
+def test_foreign_files_do_not_count(store: Store) -> None:
+    """A cell of another sweep and another file under the name of a cell are removed; what is no cell's stays."""
     store.keep(CELL, OUTCOME)
     store.keep(OTHER, replace(OUTCOME, digest=OTHER.digest))
     cells = store.folder / CELLS
     (cells / "notes.txt").write_text("mine")
-    (cells / "folder").mkdir()
+    (cells / f"{'1' * 32}.json").mkdir()
     (cells / f"{'0' * 32}.json").write_bytes((cells / f"{CELL.digest}.json").read_bytes())
     assert list(store.finished((CELL,))) == [CELL.digest]
-    assert len(store.notes) == 4
-    assert [path.name for path in cells.iterdir()] == [f"{CELL.digest}.json"]
+    assert len(store.notes) == 2
+    stays = {f"{'1' * 32}.json", "notes.txt"}
+    assert {path.name for path in cells.iterdir()} == {f"{CELL.digest}.json", *stays}
+    store.remove_cells((CELL,), store.folder)
+    assert {path.name for path in cells.iterdir()} == stays
 
 
 def test_one_process_drives(store: Store) -> None:

@@ -386,7 +386,7 @@ NONSENSE = {
         ["sweep.toml", "--limit-memory", "1GiB", "--cluster", "tcp://x:1"],
         "--limit-memory has no effect",
     ),
-    "too little memory": (["sweep.toml", "--limit-memory", "1MiB", "--workers", "2"], "2 workers need about 1.0 GiB"),
+    "too little memory": (["sweep.toml", "--limit-memory", "1MiB", "--workers", "2"], "2 workers need about 1 GiB"),
     "nothing to continue": (["sweep.toml", "--resume"], "no unfinished sweep at"),
     "a folder that is there": (["sweep.toml", "-o", "."], "exists and is not an empty folder"),
     "a folder in no folder": (["sweep.toml", "-o", "none/out"], "does not exist; make it first"),
@@ -425,3 +425,21 @@ def test_the_workers_of_slurm_are_those_that_a_sweep_asks_for() -> None:
     assert "--nthreads 1 " in found.stdout
     assert "--nanny" in found.stdout
     assert "#SBATCH" in found.stdout
+
+
+def test_nothing_to_resume_makes_nothing(tmp_path: Path, spec: Path, sweep: Sweep) -> None:
+    """--resume without an unfinished sweep is refused before any folder is made."""
+    before = sorted(tmp_path.iterdir())
+    code, out, err = sweep(spec, "-o", tmp_path / "out", "--resume")
+    assert (code, out) == (2, "")
+    assert "no unfinished sweep at" in err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_mistake_in_the_design_names_the_file(tmp_path: Path, sweep: Sweep) -> None:
+    """Problems that are found behind the form of the file name it too."""
+    path = tmp_path / "sweep.toml"
+    path.write_text('kind = "separation"\nseeds = 1\n[grid]\npears = [1]\n')
+    code, _, err = sweep(path, "-o", tmp_path / "out")
+    assert code == 2
+    assert err.startswith(f"{path}: grid.pears: separation has no such setting; did you mean pairs?")
