@@ -220,10 +220,9 @@ PAPER_CLAIMS: tuple[PaperClaim, ...] = (
         "Abstract",
         "both sides derived, integrated and trained: the interpolation law holds for every loss of the logits and "
         "every optimiser that stays in the span of gradients (squared and one-against-all loss, momentum, decoupled "
-        "weight decay), Adam and trainable embeddings break it; a symmetric Theta gives "
-        "the reverse logit exactly the change of the forward one, a "
-        "factorised one lifts the curse only where the data make the question an implication, tied embeddings where most pairs are "
-        "trained both ways and weights decay",
+        "weight decay), Adam and trainable embeddings break it; a symmetric Theta gives the reverse "
+        "logit exactly the change of the forward one, a factorised one lifts the curse only where the data make the "
+        "question an implication, tied embeddings where most pairs are trained both ways and weights decay",
         theorems=("interpolation-law",),
         laws=(
             "interpolation-law",

@@ -1,6 +1,6 @@
 """False statements about choices, near the true ones; the checker of each claim must call them false.
 
-The witness is a small run: six pairs, three held out, two seeds, dimension 48.
+The witness is a small run: six pairs, three held out, two seeds (of a mean over questions four), dimension 48.
 """
 
 from dataclasses import replace
@@ -30,8 +30,9 @@ from validation.remedies.trained import Trained, draw_choice, run_choice
 
 DIMENSION, SEEDS = 48, range(2)
 IMPLICATION = "2 facts, 2 and 2 subjects, seeds 0 and 1"
+FOUR_SEEDS = f"6 pairs, 3 held out, dimension {DIMENSION}, seeds 0 to 3"
 WITNESS = f"6 pairs, 3 held out, dimension {DIMENSION}, seeds 0 and 1"
-SETTINGS = RemedySettings(pairs=6, held_out=3, dimension=DIMENSION, seeds=2)
+SETTINGS = RemedySettings(pairs=6, held_out=3, dimension=DIMENSION, seeds=4)  # enough of them for a Gaussian mean
 
 
 @cache
@@ -151,7 +152,7 @@ TWINS = (
     NumericalTwin("training-is-recursion", "free in place of symmetric", WITNESS, _other_space),
     NumericalTwin("training-is-recursion", "coupled decay for decoupled", WITNESS, _coupled_decay),
     NumericalTwin("interpolation-law", "factor of weight decay lost", WITNESS, _lost_decay),
-    NumericalTwin("index-as-predicted", "the interval above the right one", WITNESS, _interval_above),
+    NumericalTwin("index-as-predicted", "the interval above the right one", FOUR_SEEDS, _interval_above),
     NumericalTwin("reverse-logit-equals-forward", "any Theta", WITNESS, _free_is_symmetric),
     NumericalTwin("reverse-logit-equals-forward", "logits less their row mean", WITNESS, _centred_is_one),
     NumericalTwin("balance", "order one in the step", WITNESS, _balance_of_order_one),
