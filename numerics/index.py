@@ -103,4 +103,5 @@ def answers_of(asked: Sequence[Asked], logits: np.ndarray, trained: np.ndarray) 
 def _mean_ratio(upper: np.ndarray, lower: np.ndarray) -> float:
     if not len(upper):
         return float("nan")
-    return float(np.mean(upper / lower))
+    with np.errstate(divide="ignore", invalid="ignore"):  # of premises that gained nothing there is no index
+        return float(np.mean(upper / lower))

@@ -37,13 +37,13 @@ def integrated_squared_loss(space: FreeSpace, time: float, tolerance: float) -> 
     F^-1/2 C flows down a convex quadratic, where no two solutions part in the Frobenius norm, so the errors of all
     steps add up at most. A step is accepted with an error whose root mean square is one in units of atol + rtol |C|.
     """
-    size, steps, largest, piece = 0, 0, 0.0, None
+    accepted, piece = 0.0, None
     for piece in flow_pieces(space, "squared", float(np.log1p(time)), tolerance=tolerance):
         ends = piece.values(np.array([piece.start, piece.end]))
-        size, steps, largest = ends.shape[1], steps + 1, max(largest, float(np.abs(ends).max()))
+        unit = absolute_tolerance(tolerance) + tolerance * float(np.abs(ends).max())
+        accepted += float(np.sqrt(ends.shape[1])) * unit
     if piece is None:
         raise ValueError(f"the time must be positive, got {time}")
     weight = space.task.context_weight
-    accepted = np.sqrt(size) * (absolute_tolerance(tolerance) + tolerance * largest)
     coordinates = piece.value(piece.end)[:-1].reshape(space.start[0].shape)
-    return coordinates, float(np.sqrt(weight.max() / weight.min()) * steps * accepted)
+    return coordinates, float(np.sqrt(weight.max() / weight.min()) * accepted)

@@ -38,8 +38,8 @@ def check_prediction(measured: float, low: float, high: float, slug: str, what: 
         reference=f"{PROJECT}: asked-embedding-variance, asked-embedding-mean",
         evidence="sampled",
         detail=f"index {measured:.4f} over {questions} questions and seeds; measured: its distance from the middle "
-        f"{middle:.4f} of the interval; bound: half its width, at the run's share of a false-alarm rate of 1e-6, with "
-        "what the law neglects",
+        f"{middle:.4f} of the interval; bound: half its width, at the run's share of a false-alarm rate of 1e-6 for "
+        "a Gaussian mean, with what the law neglects",
     )
 
 

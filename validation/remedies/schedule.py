@@ -64,7 +64,9 @@ def schedule(
         if choice.weight_decay and rate is None:
             step = min(step, MOST_DECAY * (1.0 - friction) / choice.weight_decay)
         lasting = time or (PRODUCT_TIME if product else SQUARED_TIME if choice.loss == "squared" else FREE_TIME)
-        steps = max(1, math.ceil(lasting * task.trained_contexts * (1.0 - friction) / step - 1e-9))
+        travelled = lasting * task.trained_contexts * (1.0 - friction)
+        step = rate or min(step, travelled)  # a moment is shorter than a step
+        steps = max(1, math.ceil(travelled / step - 1e-9))
     if steps > MOST_STEPS:
         raise BadInput(
             f"{choice.label}: {steps:.3g} steps of size {step:.3g} would be needed, more than {MOST_STEPS:,}; give a "

@@ -9,6 +9,7 @@ import torch
 from numerics.gram import Gram
 from numerics.index import Gains, gains
 from numerics.kernels import Kernels
+from numerics.losses import CURVATURE
 from numerics.parameter_space import ParameterSpace, State
 from numerics.space_descent import last_state
 from theory.task import Task
@@ -61,6 +62,16 @@ class Trained:
     def kernels(self) -> list[Kernels]:
         """K_in and K_out of every seed."""
         return [Kernels(self.task, gram) for gram in self.grams]
+
+    @property
+    def nonexpansive(self) -> bool:
+        """Whether no step moves two parameters apart: small ones, without momentum, where the loss is convex."""
+        how = self.schedule
+        if self.choice.parameters not in ("free", "symmetric") or how.optimizer not in ("gd", "sgd"):
+            return False
+        flattest = CURVATURE["cross-entropy"] / CURVATURE[how.loss]
+        largest = min(k.nonexpansive_step(how.batch == "full") for k in self.kernels) * flattest
+        return how.learning_rate * (1.0 / largest + how.weight_decay / 2.0) <= 1.0
 
     def state(self, seed: int, space: ParameterSpace | None = None) -> State:
         """The state where the recursion of instance `seed` ends, started in `space` if it is given."""
@@ -129,7 +140,13 @@ def run_choice(drawn: Drawn, steps: TrainingSettings, tell: Tell = lambda done: 
 
 
 def require_descent(trained: Trained) -> None:
-    """Raise TrainingDiverged where a seed ends with a larger loss than it began with: its index would mean nothing."""
+    """Raise TrainingDiverged where a seed ends with a larger loss than it began with: its index would mean nothing.
+
+    Steps that expand nothing cannot diverge. One fact at a time they may end in the noise around a fit that so few
+    dimensions do not reach: then the pairs are not learnt, and the row says that.
+    """
+    if trained.nonexpansive:
+        return
     task, loss = trained.task, trained.schedule.loss
     pair = torch.from_numpy(task.train_context * task.vocabulary_size + task.train_target)
     context, weight = torch.from_numpy(task.train_context), torch.from_numpy(task.train_weight)

@@ -22,6 +22,7 @@ from validation.sweep.cell import Cell, Outcome, digest_of
 CELLS, PURPOSE, LOCK = "cells", "unfinished.json", "lock"
 DRAFT = ".draft"
 CELL_NAME = re.compile(r"[0-9a-f]{32}\.json")
+DRAFT_NAME = re.compile(rf"\.[0-9a-f]{{32}}\.json{re.escape(DRAFT)}")
 _OUTCOME = TypeAdapter(Outcome)
 
 
@@ -91,7 +92,8 @@ class Store:
     def remove_cells(self, cells: tuple[Cell, ...], folder: Path) -> None:
         """Remove the files of cells where the sweep now lies; what somebody else put beside them stays."""
         for cell in cells:
-            (folder / CELLS / f"{cell.digest}.json").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the sweep is whole by now, whatever is left beside it
+                (folder / CELLS / f"{cell.digest}.json").unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             (folder / CELLS).rmdir()
 
@@ -138,17 +140,26 @@ class Store:
         except OSError as error:
             raise self._refused(error) from None
         for path in paths:
-            if path.name.endswith(DRAFT):  # of a writing that was killed
-                path.unlink(missing_ok=True)
-            elif not CELL_NAME.fullmatch(path.name) or path.is_dir():  # somebody else's: none of our business
+            if DRAFT_NAME.fullmatch(path.name) and path.is_file():  # of a writing that was killed
+                self._remove(path)
+            elif not CELL_NAME.fullmatch(path.name):  # somebody else's: none of our business
                 continue
+            elif path.is_dir():
+                if path.stem in known:
+                    raise StoreError(f"{path}: a folder, where a cell belongs; remove it and continue with --resume")
             elif (outcome := _read(path)) is None or outcome.digest not in known:
                 why = "damaged" if outcome is None else "no cell of this sweep"
                 self.notes.append(f"{path}: {why}; removed{', the cell is done again' if outcome is None else ''}")
-                path.unlink(missing_ok=True)
+                self._remove(path)
             else:
                 found[outcome.digest] = outcome
         return found
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._refused(error) from None
 
     def _path(self, digest: str) -> Path:
         return self.folder / CELLS / f"{digest}.json"

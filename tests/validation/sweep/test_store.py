@@ -115,13 +115,23 @@ def test_foreign_files_do_not_count(store: Store) -> None:
     cells = store.folder / CELLS
     (cells / "notes.txt").write_text("mine")
     (cells / f"{'1' * 32}.json").mkdir()
+    (cells / "x.draft").mkdir()
+    (cells / "y.draft").write_text("mine")
+    (cells / f".{'2' * 32}.json.draft").write_text("of a writing that was killed")
     (cells / f"{'0' * 32}.json").write_bytes((cells / f"{CELL.digest}.json").read_bytes())
     assert list(store.finished((CELL,))) == [CELL.digest]
     assert len(store.notes) == 2
-    stays = {f"{'1' * 32}.json", "notes.txt"}
+    stays = {f"{'1' * 32}.json", "notes.txt", "x.draft", "y.draft"}
     assert {path.name for path in cells.iterdir()} == {f"{CELL.digest}.json", *stays}
     store.remove_cells((CELL,), store.folder)
     assert {path.name for path in cells.iterdir()} == stays
+
+
+def test_a_folder_in_the_place_of_a_cell_is_said(store: Store) -> None:
+    """It cannot be written over: which one, and what to do."""
+    (store.folder / CELLS / f"{CELL.digest}.json").mkdir()
+    with pytest.raises(StoreError, match="a folder, where a cell belongs; remove it"):
+        store.finished((CELL,))
 
 
 def test_one_process_drives(store: Store) -> None:
