@@ -1,6 +1,8 @@
 """Losses, parameter spaces, optimisers and data in real training: recursions, laws and claims, for any task."""
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from validation.remedies import claims
 from validation.remedies.choice import Choice, Embeddings
 from validation.remedies.measure import measure
 from validation.remedies.result import Row
-from validation.remedies.row_claims import MOST_EXPANSION, expansion_of, rounding
+from validation.remedies.row_claims import GAUSSIAN_MEAN, MOST_EXPANSION, expansion_of, rounding
 from validation.remedies.run import FALSE_ALARM
 from validation.remedies.settings import RemedySettings
 from validation.remedies.trained import Trained, draw_choice, run_choice
@@ -194,9 +196,9 @@ def test_a_symmetric_theta_reverses_every_logit(
 # -- whole rows of the table --
 
 
-def row_of(task: Task, choice: Choice, dimension: int, seed: int, time: float | None = None) -> Row:
-    """The choice measured with two seeds and a chance of a false alarm of one in a million."""
-    settings = RemedySettings(dimension=dimension, seeds=2, seed=seed, time=time)
+def row_of(task: Task, choice: Choice, dimension: int, seed: int, time: float | None = None, count: int = 2) -> Row:
+    """The choice measured with `count` seeds and a chance of a false alarm of one in a million."""
+    settings = RemedySettings(dimension=dimension, seeds=count, seed=seed, time=time)
     return measure(task, choice, settings, FALSE_ALARM)
 
 
@@ -211,7 +213,7 @@ def failing(row: Row) -> list[Claim]:
     optimizer=st.sampled_from(["gd", "sgd"]),
     weight_decay=st.sampled_from([0.0, 0.0, 1e-3, 0.1]),
     scale=st.sampled_from([0.0, 0.01, 0.1]),
-    spread=st.sampled_from([8, 64]),
+    spread=st.sampled_from([8, 16]),
     data=st.sampled_from(["plain", "control", "reversed-copies"]),
     seed=seeds,
 )
@@ -221,18 +223,28 @@ def test_held_out_answers_stay_within_the_law(
     """From d = 8 m on the mean index over held-out questions and seeds lies in the interval of the asked embedding."""
     choice = Choice(loss=loss, optimizer=optimizer, weight_decay=weight_decay, init_scale=scale, data=data, share=0.5)  # type: ignore[arg-type]
     try:
-        variant(task, data, 0.5, seed)
+        asked = variant(task, data, 0.5, seed).asked
     except BadInput:
         assume(False)
+    untaught = sum(not q.taught for q in asked)
+    enough = math.ceil(GAUSSIAN_MEAN / max(untaught, 1))
     # the control adds an entity for each question
-    row = row_of(task, choice, spread * 2 * task.vocabulary_size, seed, time=20.0)
+    row = row_of(task, choice, spread * 2 * task.vocabulary_size, seed, time=20.0, count=enough)
     assert row.prediction is not None
     assert (row.prediction.source == "law") == (row.untaught is not None or row.taught is None)
     assert failing(row) == []
+    judged = [claim.verdict for claim in row.claims if claim.id.startswith("index-as-predicted")]
+    if row.prediction.source == "law" and row.prediction.high - row.prediction.low < 1.0:
+        assert judged == ["holds"]  # not left aside
 
 
-data_kinds = st.sampled_from(["plain", "both-directions", "reversed-copies", "control", "identity-bridge"])
-every_optimizer = st.sampled_from(["gd", "sgd", "momentum", "adam", "adamw", "sign"])
+any_row: dict[str, st.SearchStrategy[Any]] = {
+    "pairs": st.integers(3, 5),
+    "data": st.sampled_from(["plain", "both-directions", "reversed-copies", "control", "identity-bridge"]),
+    "optimizer": st.sampled_from(["gd", "sgd", "momentum", "adam", "adamw", "sign"]),
+    "one_hot": st.booleans(),
+    "seed": seeds,
+}
 
 
 def check_row(pairs: int, parameters: Parameters, data: Data, optimizer: str, one_hot: bool, seed: int) -> None:
@@ -246,14 +258,7 @@ def check_row(pairs: int, parameters: Parameters, data: Data, optimizer: str, on
         assert all(0.0 <= value <= 1.0 for value in share.by_seed)
 
 
-@given(
-    pairs=st.integers(3, 5),
-    parameters=st.sampled_from(["free", "symmetric"]),
-    data=data_kinds,
-    optimizer=every_optimizer,
-    one_hot=st.booleans(),
-    seed=seeds,
-)
+@given(parameters=st.sampled_from(["free", "symmetric"]), **any_row)
 def test_every_claim_of_a_row_holds(
     pairs: int, parameters: Parameters, data: Data, optimizer: str, one_hot: bool, seed: int
 ) -> None:
@@ -262,14 +267,7 @@ def test_every_claim_of_a_row_holds(
 
 
 @pytest.mark.slow
-@given(
-    pairs=st.integers(3, 5),
-    parameters=st.sampled_from(["factorised", "trained-embeddings", "tied-embeddings"]),
-    data=data_kinds,
-    optimizer=every_optimizer,
-    one_hot=st.booleans(),
-    seed=seeds,
-)
+@given(parameters=st.sampled_from(["factorised", "trained-embeddings", "tied-embeddings"]), **any_row)
 def test_every_claim_of_a_product_holds(
     pairs: int, parameters: Parameters, data: Data, optimizer: str, one_hot: bool, seed: int
 ) -> None:

@@ -6,9 +6,9 @@ import mpmath
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 
-from numerics.losses import CURVATURE, LOSSES, Loss, negative_gradient, one_hot_rows
+from numerics.losses import CURVATURE, LOSSES, Loss, fitted_probabilities, negative_gradient, one_hot_rows
 
 SIZE = 5
 # what each loss is, of one row of logits and of the target's distribution
@@ -96,6 +96,19 @@ def test_shared_targets_share_the_gradient() -> None:
         both = negative_gradient(loss, logits, csr_array(np.array([[0.25, 0.75, 0.0, 0.0]])))
         first, second = (negative_gradient(loss, logits, one_hot_rows(np.array([t]), 4)) for t in (0, 1))
         np.testing.assert_allclose(both, 0.25 * first + 0.75 * second, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_fitted_probabilities_are_where_the_gradient_vanishes(loss: Loss) -> None:
+    """Descent on the logits ends there, for targets of unequal shares; a sole one gets everything, but if squared."""
+    share = csr_array(np.array([[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]]))
+    logits = np.zeros((2, 3))
+    for _ in range(2000):
+        logits += negative_gradient(loss, logits, share)
+    np.testing.assert_allclose(fitted_probabilities(loss, share), softmax(logits, axis=1), rtol=0, atol=1e-12)
+    sole = fitted_probabilities(loss, one_hot_rows(np.array([1]), 3))
+    assert sole[0, 1] == pytest.approx(np.e / (np.e + 2) if loss == "squared" else 1.0)
+    assert sole.sum() == pytest.approx(1.0)
 
 
 def test_one_hot_rows_are_single_targets() -> None:
