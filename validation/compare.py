@@ -12,6 +12,7 @@ from numerics.kernels import Kernels
 from numerics.trajectory import Trajectory
 from theory.claim import Claim, Evidence, Verdict
 from theory.task import Task
+from theory.twin import TwinVerdict
 
 PROJECT = "this project"
 EPSILON = float(np.finfo(float).eps)
@@ -355,16 +356,15 @@ def check_sandwich(
 
 
 # -- the checkers themselves --
-def check_twins(verdicts: Sequence[tuple[str, Verdict]]) -> Claim:
-    """How many false twins were not called `fails` by the checker of the claim beside them."""
-    accepted = [id for id, verdict in verdicts if verdict != "fails"]
+def check_twins(twins: Sequence[TwinVerdict]) -> Claim:
+    """How many false twins are not refused: not violated by their witness, or proved by the prover asked alone."""
+    accepted = [twin for twin in twins if not twin.refused]
     return judge(
         len(accepted),
         0.0,
         id="false-twins",
-        title="Every false twin of a law is rejected by the law's own checker",
-        statement=r"\text{checker}(\text{twin}) = \text{fails}",
+        title="Every false twin is refused",
+        statement=r"\text{its witness violates it, and the prover of the claim, asked alone, does not prove it}",
         reference=PROJECT,
-        detail=f"{len(verdicts) - len(accepted)} of {len(verdicts)} rejected"
-        + "".join(f"; not: {id}" for id in accepted),
+        detail=f"{len(twins) - len(accepted)} of {len(twins)} refused" + "".join(f"; not: {twin}" for twin in accepted),
     )

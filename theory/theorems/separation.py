@@ -158,7 +158,7 @@ def exponent_outcome(setting: Setting, kind: ScheduleKind, *, swapped: bool = Fa
     try:
         drawn = setting.measure.separation(setting, dimension, schedule_of(setting, kind))
     except NotMeasured as reason:
-        verdict: Verdict = "holds" if certain else "undecided"
+        verdict: Verdict = "holds" if certain and not swapped else "undecided"
         return Outcome(verdict, "certified", bound=setting.epsilon, detail=f"not measured: {reason}")
     above = drawn.measured > setting.epsilon
     failures = int((~above if swapped else above).sum())
