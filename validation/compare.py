@@ -12,6 +12,7 @@ from numerics.kernels import Kernels
 from numerics.trajectory import Trajectory
 from theory.claim import Claim, ClaimText, Evidence, Relation, Verdict
 from theory.task import Task
+from theory.twin import TwinVerdict
 
 PROJECT = "this project"
 EPSILON = float(np.finfo(float).eps)
@@ -457,18 +458,18 @@ def check_sandwich(
 # -- the checkers themselves --
 FALSE_TWINS = ClaimText(
     "false-twins",
-    "Every false twin of a claim is rejected by the claim's own checker",
-    r"\text{checker}(\text{twin}) = \text{fails}",
+    "Every false twin is refused",
+    r"\text{its witness violates it, and the prover of the claim, asked alone, does not prove it}",
     PROJECT,
 )
 
 
-def check_twins(verdicts: Sequence[tuple[str, Verdict]], text: ClaimText = FALSE_TWINS) -> Claim:
-    """How many false twins were not called `fails` by the checker of the claim beside them."""
-    accepted = [id for id, verdict in verdicts if verdict != "fails"]
+def check_twins(twins: Sequence[TwinVerdict]) -> Claim:
+    """How many false twins are not refused: not violated by their witness, or proved by the prover asked alone."""
+    accepted = [twin for twin in twins if not twin.refused]
     return judge(
-        text,
+        FALSE_TWINS,
         len(accepted),
         0.0,
-        f"{len(verdicts) - len(accepted)} of {len(verdicts)} rejected" + "".join(f"; not: {id}" for id in accepted),
+        f"{len(twins) - len(accepted)} of {len(twins)} refused" + "".join(f"; not: {twin}" for twin in accepted),
     )

@@ -1,11 +1,10 @@
 """False statements about real runs, near the true ones, each with the small instance that violates it.
 
 Every twin goes through the same checker as the claim beside it, fed with what the false statement says; the checker
-must answer `fails`. The stored witness is the instance in `settings`: task, sizes, step size and seed.
+must answer `fails` (`theory.twin`). The stored witness is the instance: task, sizes, step size and seed.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -15,6 +14,7 @@ from numerics.descent import descend, row_recursion
 from numerics.flow import integrate_flow
 from theory.claim import Claim, ClaimText
 from theory.task import Statement, Task, build_task, chain_of_thought_task, reversal_task
+from theory.twin import TwinVerdict
 from validation import compare
 from validation.instances import bilinear_instances, transformer_instances
 from validation.networks import OneLayerTransformer
@@ -22,24 +22,10 @@ from validation.prediction import check_first_order, error_bound_claim, first_or
 from validation.real_runs import RealRun, descent_settings, final_logits, run
 from validation.step_order import SCHEDULES, STEPS, distances
 from validation.training import TrainingSettings, train
+from validation.twin import NumericalTwin
 
 SEED, DIMENSION, INIT_SCALE = 0, 64, 0.1
 SETTINGS = TrainingSettings("sgd", 0.5, 120, batch="one", order="reshuffled")
-
-
-@dataclass(frozen=True)
-class NumericalTwin:
-    """A false statement about runs: the claim it stands beside, what is false, its witness, the checker's answer."""
-
-    of: str
-    title: str
-    witness: str
-    check: Callable[[], Claim]
-
-    @property
-    def id(self) -> str:
-        """The twin's own id."""
-        return f"{self.of}/{self.title.replace(' ', '-')}"
 
 
 WITNESS = f"4 pairs, 1 held out, 12 tokens, dimension {DIMENSION}, sgd with step {SETTINGS.learning_rate}, seed {SEED}"
@@ -268,8 +254,14 @@ TWINS = (
     ),
     NumericalTwin(
         "false-twins",
-        "an accepted twin",
-        "a list with one twin that holds",
-        lambda: compare.check_twins([("accepted", "holds")]),
+        "a twin that is proved",
+        "a list with one twin that its witness violates and its prover proves",
+        lambda: compare.check_twins([TwinVerdict("proved", violated=True, proved=True)]),
+    ),
+    NumericalTwin(
+        "false-twins",
+        "a twin without a witness",
+        "a list with one twin that is not proved and that its witness does not violate",
+        lambda: compare.check_twins([TwinVerdict("unwitnessed", violated=False, proved=False)]),
     ),
 )

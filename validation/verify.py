@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from theory.claim import Claim, Verdict
+from theory.claim import Claim
 from theory.facts import chain_task_from_facts, reversal_task_from_facts
 from theory.laws import derive_all, false_twins
 from theory.task import Task, chain_of_thought_task, first_pairs, reversal_task
+from theory.twin import TwinVerdict
 from validation.compare import check_twins
 from validation.cost import cheaper, check_cost, cost, training_settings
 from validation.fact_file import read_facts
@@ -167,10 +168,9 @@ def _derive(tell: Tell) -> list[Claim]:
 
 
 @cache
-def twin_verdicts() -> tuple[tuple[str, Verdict], ...]:
-    """The verdict of each false twin's own checker, by id; they depend on no settings, so once a process is enough."""
-    symbolic = [(twin.id, twin.statement.check().verdict) for twin in false_twins()]
-    return (*symbolic, *((twin.id, twin.check().verdict) for twin in TWINS))
+def twin_verdicts() -> tuple[TwinVerdict, ...]:
+    """What became of each false twin; they depend on no settings, so once a process is enough."""
+    return (*(twin.verdict() for twin in false_twins()), *(twin.verdict() for twin in TWINS))
 
 
 def _train(instances: Instances, settings: VerifySettings, tell: Tell) -> Finding:
