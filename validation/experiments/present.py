@@ -77,15 +77,17 @@ def _claims(result: RunResult) -> Table:
     table = Table(title="Claims", title_justify="left")
     for name in ("claim", "verdict", "evidence"):
         table.add_column(name, no_wrap=name != "claim")
-    for name in ("measured", "bound"):
-        table.add_column(name, justify="right")
+    for name in ("measured", "", "bound"):
+        table.add_column(name, justify="right", no_wrap=True)
     for claim in result.claims:
         text = Text(claim.title)
         if claim.detail:
             text.append(f"\n{claim.detail}", style="dim")
         evidence = "" if claim.verdict == "not applicable" else claim.evidence
-        numbers = ("" if x is None else f"{x:.3g}" for x in (claim.measured, claim.bound))
-        table.add_row(text, Text(claim.verdict, style=VERDICT_STYLE[claim.verdict]), evidence, *numbers)
+        measured, bound = ("" if x is None else f"{x:.3g}" for x in (claim.measured, claim.bound))
+        table.add_row(
+            text, Text(claim.verdict, style=VERDICT_STYLE[claim.verdict]), evidence, measured, claim.standing, bound
+        )
     return table
 
 
