@@ -132,7 +132,7 @@ def largest_share(task: Task, optimizer: str) -> float:
     """How far a unit step moves a row at most, per unit of residual: f_a of a full batch, K w_k of a batch of one."""
     if optimizer == "gd":
         return float(task.context_weight.max())
-    return round(float(len(task.train_weight) * task.train_weight.max()), 12)  # even weights sum to 1 only to rounding
+    return task.heaviest_visit
 
 
 def problem_line(problem: object) -> str:

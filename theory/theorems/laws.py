@@ -75,8 +75,7 @@ UNSEEN_BOUND = Theorem(
 def check_step(setting: Setting) -> Finding:
     """The largest step of any row, eta K max w_k, against eta*(M)."""
     task = setting.task
-    weight = len(task.train_weight) * float(task.train_weight.max())
-    step, bounds = setting.rate() * round(weight, 12), largest_step(task.vocabulary_size)
+    step, bounds = setting.rate() * task.heaviest_visit, largest_step(task.vocabulary_size)
     most = float(bounds.lower)
     verdict: Verdict = "holds" if step <= most else ("fails" if step >= float(bounds.upper) else "undecided")
     detail = "" if verdict == "holds" else "minibatches exist that break the order at this step"
