@@ -6,6 +6,7 @@ from functools import cached_property
 
 from theory import notebook
 from theory.claim import Claim, Evidence, Verdict, joint_verdict, weakest_evidence
+from theory.counting import count_of
 from theory.statement import Check, Identity, Inequality
 
 
@@ -71,7 +72,7 @@ class Derivation:
             reference=self.reference,
             verdict=self.verdict,
             evidence=self.evidence,
-            detail=doubtful[0] if doubtful else f"{len(self.steps)} steps, each checked where it stands",
+            detail=doubtful[0] if doubtful else f"{count_of(len(self.steps), 'step')}, each checked where it stands",
         )
 
     def _repr_html_(self) -> str:

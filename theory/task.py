@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
+from theory.counting import count_of
 from theory.errors import BadInput
 
 # What a share of weight is rounded by besides the sum of its statements: the decimal of the file, the quotient.
@@ -187,6 +188,22 @@ class Task:
         """The context's tokens as a person reads them."""
         return " + ".join(self.tokens[t] for t in self.contexts[context])
 
+    @property
+    def asked_answers(self) -> int:
+        """Held-out answers; a question may have several, which are right together."""
+        return sum(len(query.answers) for query in self.queries)
+
+    @property
+    def sizes(self) -> str:
+        """How large the task is, for people."""
+        asked = count_of(self.asked_answers, "held-out answer")
+        if self.asked_answers != len(self.queries):
+            asked += f" to {count_of(len(self.queries), 'question')}"
+        return (
+            f"{count_of(len(self.train_context), 'trained pair')}, {count_of(self.trained_contexts, 'context')}, "
+            f"{asked}, {count_of(self.vocabulary_size, 'token')}"
+        )
+
     def unseen_targets(self) -> np.ndarray:
         """Boolean (N, m): tokens that are never a target of the trained context (dense: small tasks only)."""
         return self.target_distribution.toarray() == 0
@@ -301,7 +318,7 @@ def first_pairs(task: Task, pairs: int) -> Task:
     ]
     kept = [s for s in queries if known.issuperset((*s.context, s.target))]
     relations = dict.fromkeys(s.relation for s in statements)
-    return build_task(f"{task.name} (first {pairs} pairs)", statements, kept, extra_tokens=relations)
+    return build_task(f"{task.name} (first {count_of(pairs, 'pair')})", statements, kept, extra_tokens=relations)
 
 
 def _pairs_around(task: Task, query: Query) -> Iterator[int]:

@@ -26,7 +26,7 @@ def check_single_target(setting: Setting) -> Finding:
     return Finding(
         "fails",
         "1 target a context",
-        f"up to {most} targets, in {len(names)} of {task.trained_contexts} contexts",
+        f"up to {most} targets, in {len(names):,} of {count_of(task.trained_contexts, 'context')}",
         margin=float(1 - most),
         rows=conflicting_rows(task),
         detail=f"contexts with several targets: {shown}",
@@ -75,7 +75,7 @@ def check_one_answer(setting: Setting) -> Finding:
     return Finding(
         "fails",
         "1 answer a query",
-        f"up to {most} answers, in {len(several)} queries",
+        f"up to {most} answers, in {count_of(len(several), 'query', 'queries')}",
         margin=float(1 - most),
         rows=tuple(sorted(rows)),
         detail="-log of a sum of probabilities is not convex in the logits",

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from theory.counting import count_of
 from validation.commands.shared import (
     errors,
     friendly_errors,
@@ -92,7 +93,10 @@ def sweep(
                 for note in store.notes:
                     ticker.say(f"note: {note}")
                 if done:
-                    ticker.say(f"{len(done)} of {len(design.cells)} cells are finished already")
+                    ticker.say(
+                        f"{len(done):,} of {count_of(len(design.cells), 'cell')} {'is' if len(done) == 1 else 'are'} "
+                        "finished already"
+                    )
                 try:
                     outcomes = run(
                         design,
@@ -103,7 +107,7 @@ def sweep(
                     )
                 except KeyboardInterrupt:
                     raise interruption(
-                        f"interrupted; {ticker.before + ticker.done} of {ticker.total} cells are kept in "
+                        f"interrupted; {ticker.before + ticker.done:,} of {count_of(ticker.total, 'cell')} are kept in "
                         f"{store.folder}: continue with --resume"
                     ) from None
             result = write_results(design, store, outcomes, spec, output)

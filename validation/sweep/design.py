@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from theory.counting import count_of
 from theory.errors import BadInput
 from validation.sweep.cell import Cell, digest_of, file_digest
 from validation.sweep.kinds import KINDS, Kind
@@ -102,7 +103,11 @@ def design_of(spec: Spec, folder: Path) -> Design:
             cells.setdefault(cell.digest, cell)
     problems += [f"{line} (in {count} points of the design)" if count > 1 else line for line, count in found.items()]
     if problems:
-        more = [f"and {len(problems) - SHOWN_PROBLEMS} more problems"] if len(problems) > SHOWN_PROBLEMS else []
+        more = (
+            [f"and {count_of(len(problems) - SHOWN_PROBLEMS, 'more problem')}"]
+            if len(problems) > SHOWN_PROBLEMS
+            else []
+        )
         raise SpecError("\n".join([*problems[:SHOWN_PROBLEMS], *more]))
     return Design(spec, tuple(cells.values()), tuple(spec.places), facts)
 

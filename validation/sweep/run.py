@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from theory.counting import count_of
 from theory.errors import BadInput
 from validation.cost import machine_memory
 from validation.output_folder import check_folder, write_json
@@ -71,7 +72,8 @@ def check_memory(design: Design, workers: int, limit: float | None) -> None:
     allowed = machine_memory() if limit is None else limit
     if needed > allowed:
         raise SettingsError(
-            f"{workers} workers need about {needed / 2**30:.3g} GiB together, {allowed / 2**30:.3g} GiB are allowed; "
+            f"{count_of(workers, 'worker needs', 'workers need')} about {needed / 2**30:.3g} GiB together, "
+            f"{allowed / 2**30:.3g} GiB are allowed; "
             "choose fewer --workers or smaller cells, or raise --limit-memory"
         )
 
