@@ -19,12 +19,12 @@ COLOR = {"holds": "#2e8b57", "fails": "#d0342c", "undecided": "#b8860b", "not ap
 
 # -- HTML --
 def claim_html(claim: "Claim") -> str:
-    """Title, verdict, statement, and the two numbers that were compared."""
+    """Title, verdict, statement, what it assumes, and the two numbers that were compared."""
     numbers = "" if claim.measured is None else f"measured {claim.measured:.4g}"
     numbers += "" if claim.bound is None else f", bound {claim.bound:.4g}"
     return (
         f"{_heading(claim.title, claim.verdict, claim.evidence)}{_formula(claim.statement)}"
-        f"{_paragraphs(claim.reference, numbers.removeprefix(', '), claim.detail)}"
+        f"{_assumed(claim.assumptions)}{_paragraphs(claim.reference, numbers.removeprefix(', '), claim.detail)}"
     )
 
 
@@ -37,7 +37,7 @@ def derivation_html(derivation: "Derivation") -> str:
     law = "" if derivation.statement is None else f"<p>The law:</p>{_formula(derivation.statement)}"
     return (
         f"{_heading(derivation.title, derivation.verdict, derivation.evidence)}{_paragraphs(derivation.reference)}"
-        f"<ul>{''.join(f'<li>{_text(assumption)}</li>' for assumption in derivation.assumptions)}</ul>"
+        f"{_assumed(derivation.assumptions)}"
         f"<ol>{steps}</ol>{law}"
     )
 
@@ -83,6 +83,11 @@ def _heading(title: str, verdict: "Verdict", evidence: "Evidence") -> str:
 def _known(verdict: "Verdict", evidence: "Evidence") -> str:
     how = "" if verdict == "not applicable" else f" ({evidence})"
     return f'<span style="color: {COLOR[verdict]}">{verdict}</span>{how}'
+
+
+def _assumed(assumptions: Iterable[str]) -> str:
+    items = "".join(f"<li>{_text(assumption)}</li>" for assumption in assumptions)
+    return f"<p>Assumes:</p><ul>{items}</ul>" if items else ""
 
 
 def _paragraphs(*texts: str) -> str:

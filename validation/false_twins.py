@@ -13,7 +13,7 @@ import numpy as np
 from numerics.decoupled import closed_form, decoupled_flow, logit_gap
 from numerics.descent import descend, row_recursion
 from numerics.flow import integrate_flow
-from theory.claim import Claim
+from theory.claim import Claim, ClaimText
 from theory.task import Statement, Task, build_task, chain_of_thought_task, reversal_task
 from validation import compare
 from validation.instances import bilinear_instances, transformer_instances
@@ -85,7 +85,11 @@ def _recursion_with_other_step() -> Claim:
     start = real.training.initial_logits[0]
     wrong = descend(real.task, real.instances.grams[0], start, other, SETTINGS.steps, np.array([0, SETTINGS.steps]))
     return compare.check_descent(
-        real.training.final_logits[0], final_logits([wrong])[0], real.rounding(), "bilinear", "step 1 % larger"
+        real.training.final_logits[0],
+        final_logits([wrong])[0],
+        real.rounding(),
+        compare.descent_text("bilinear"),
+        "step 1 % larger",
     )
 
 
@@ -94,7 +98,7 @@ def _recursion_without_size() -> Claim:
     false = np.zeros_like(steps)
     for k in range(20):
         false[k + 1] = false[k] + 0.5 / (11 + np.exp(false[k]))
-    return compare.check_descent(steps, false, 1e-12, "sgd-rows", "exponent h in place of M h")
+    return compare.check_descent(steps, false, 1e-12, compare.descent_text("sgd-rows"), "exponent h in place of M h")
 
 
 def _flow_at_half_time() -> Claim:
@@ -111,13 +115,13 @@ def _flow_at_half_time() -> Claim:
 def _order_two() -> Claim:
     schedule = SCHEDULES[0]
     measured = distances(reversal_task(2, vocabulary=6), schedule, SEED)
-    return compare.check_order(schedule.name, STEPS, measured, 2.0, schedule.window)
+    return compare.check_order(compare.order_text(schedule.name), STEPS, measured, 2.0, schedule.window)
 
 
 def _order_one_with_replacement() -> Claim:
     schedule = replace(SCHEDULES[-1], seeds=16)
     measured = distances(reversal_task(2, vocabulary=6), schedule, SEED)
-    return compare.check_order(schedule.name, STEPS, measured, 1.0, schedule.window)
+    return compare.check_order(compare.order_text(schedule.name), STEPS, measured, 1.0, schedule.window)
 
 
 def _first_order_half() -> Claim:
@@ -135,7 +139,9 @@ def _law_without_inverse() -> Claim:
     change = real.training.final_logits[0] - real.training.initial_logits[0]
     n = real.task.trained_contexts
     residual = float(np.abs(change[n:] - weights.T @ change[:n]).max())
-    return compare.check_interpolation("sgd", residual, real.rounding(solved=True), "bilinear")
+    return compare.check_interpolation(
+        compare.interpolation_text("sgd", "bilinear"), residual, real.rounding(solved=True)
+    )
 
 
 def _law_ignoring_decay() -> Claim:
@@ -146,7 +152,9 @@ def _law_ignoring_decay() -> Claim:
     )
     kernels = instances.kernels()[0]
     residual = compare.interpolation_residual(kernels, decayed.initial_logits[0], decayed.final_logits, 1.0)
-    return compare.check_interpolation("sgd with weight decay", residual, small_run().rounding(solved=True), "bilinear")
+    return compare.check_interpolation(
+        compare.interpolation_text("sgd with weight decay", "bilinear"), residual, small_run().rounding(solved=True)
+    )
 
 
 def _sgd_breaks_the_law() -> Claim:
@@ -189,13 +197,13 @@ def _half_of_the_unseen_bound() -> Claim:
     return compare.check_unseen(largest, 2 * task.vocabulary_size, "in-training", "1/(2M)")
 
 
-def _trained_rows_unchanged(id: str) -> Claim:
+def _trained_rows_unchanged(text: ClaimText) -> Claim:
     task = reversal_task(3, vocabulary=10)
     instances = transformer_instances(task, [SEED])
     train(instances.network, task, SETTINGS, [SEED], np.array([0, SETTINGS.steps]))
     assert isinstance(instances.network, OneLayerTransformer)
     rows = instances.network.Y.value().numpy()
-    return compare.check_unchanged(np.zeros_like(rows), rows, "All rows of Y", id)
+    return compare.check_unchanged(text, np.zeros_like(rows), rows)
 
 
 def _sandwich(lower: float, upper: float) -> Claim:
@@ -247,9 +255,11 @@ TWINS = (
         "untrained-rows-unchanged",
         "trained rows too",
         "3 pairs, 10 tokens, sgd",
-        lambda: _trained_rows_unchanged("untrained-rows-unchanged"),
+        lambda: _trained_rows_unchanged(compare.UNTRAINED_ROWS),
     ),
-    NumericalTwin("z-unchanged", "Y too", "3 pairs, 10 tokens, sgd", lambda: _trained_rows_unchanged("z-unchanged")),
+    NumericalTwin(
+        "z-unchanged", "Y too", "3 pairs, 10 tokens, sgd", lambda: _trained_rows_unchanged(compare.ATTENTION_UNCHANGED)
+    ),
     NumericalTwin(
         "sgd-sandwich-in-training", "half of eta over M", "M = 12, step 8, 29 visits", lambda: _sandwich(0.0, 0.5)
     ),

@@ -12,6 +12,7 @@ from theory.task import Task
 from validation.compare import (
     check_interpolation,
     interpolation_residual,
+    interpolation_text,
     judge_broken,
     rounding_tolerance,
 )
@@ -75,7 +76,7 @@ def optimizer_claims(small: Task, seeds: range, progress: Progress | None = None
         if name == "adam":
             claims.append(judge_broken(name, residual, tolerance, "bilinear", instances.kernels()))
         else:
-            claims.append(check_interpolation(name, residual, tolerance, "bilinear"))
+            claims.append(check_interpolation(interpolation_text(name, "bilinear"), residual, tolerance))
     return claims
 
 

@@ -78,7 +78,9 @@ def write_csv(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]
 
 
 def _cell(value: Any) -> Any:
-    """A name that a spreadsheet would run as a formula is kept from it by an apostrophe."""
+    """Words of a list stand in one cell; a name that a spreadsheet would run as a formula gets an apostrophe."""
+    if isinstance(value, list | tuple):
+        value = "; ".join(map(str, value))
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 

@@ -1,7 +1,5 @@
 """Theory's prediction at the asked dimension: closed form and integrated flow of each model, set against each other."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from numerics.decoupled import closed_form, decoupled_flow
@@ -12,9 +10,18 @@ from numerics.gram import Gram
 from numerics.kernels import Kernels
 from numerics.law_error import law_loss_error
 from numerics.trajectory import Trajectory, log_spaced_times
-from theory.claim import Claim
+from theory.claim import Claim, ClaimText
 from theory.task import Task
-from validation.compare import EPSILON, check_closed_form, check_order, judge, not_applicable
+from validation.compare import (
+    EPSILON,
+    FROM_ZERO,
+    ONE_TOKEN,
+    PROJECT,
+    check_closed_form,
+    check_order,
+    closed_form_text,
+    judge,
+)
 from validation.result import SeededTrajectory
 from validation.settings import VerifySettings
 
@@ -91,18 +98,18 @@ def first_order_errors(small: Task, seed: int) -> list[float]:
     return errors
 
 
-LAW_ORDER = (
+LAW_ORDER = ClaimText(
     "first-order-law-order",
     "The first-order law's reversal loss errs like 1/d",
     r"|L_{\text{rev}}^{\text{law}} - L_{\text{rev}}^{\text{flow}}| = O(1/d)",
+    PROJECT,
+    (FROM_ZERO, ONE_TOKEN, "the context of every query is untrained", "embeddings are Gaussian, as in the paper"),
 )
 
 
 def check_first_order(errors: list[float], expected: float = -1.0) -> Claim:
     """The fitted order in d of the law's error over four decades of dimension."""
-    id, title, statement = LAW_ORDER
-    fitted = check_order("dimension", FITTED_DIMENSIONS, errors, expected, ORDER_WINDOW)
-    return replace(fitted, id=id, title=title, statement=statement)
+    return check_order(LAW_ORDER, FITTED_DIMENSIONS, errors, expected, ORDER_WINDOW)
 
 
 def first_order_claim(small: Task, seed: int) -> Claim:
@@ -115,11 +122,19 @@ def first_order_claim(small: Task, seed: int) -> Claim:
             if trained
             else "contexts of several tokens share features: no decoupled rows to start from"
         )
-        return not_applicable(*LAW_ORDER, "this project", reason)
+        return LAW_ORDER.not_applicable(reason)
     return check_first_order(first_order_errors(small, seed))
 
 
 BOUNDED_DIMENSION = 1e4
+
+ERROR_BOUND = ClaimText(
+    "flow-error-bound",
+    "The integrated flow is within its error bound",
+    r"|\Theta_{\text{computed}}(t) - \Theta(t)|_F \le \int_0^t |\text{defect}|_F",
+    "this project; convexity of the cross-entropy",
+    ("a run at relative tolerance 1e-12, with its own bound, stands for the true flow",),
+)
 
 
 def integrated(small: Task, seed: int, relative_tolerance: float, certified: bool) -> tuple[Trajectory, float]:
@@ -144,28 +159,21 @@ def error_bound_claim(small: Task, seed: int, relative_tolerance: float = 1e-9) 
     assert measured.logits is not None
     assert reference.logits is not None
     return judge(
+        ERROR_BOUND,
         float(np.abs(measured.logits - reference.logits).max()),
         bound + reference_bound,
-        id="flow-error-bound",
-        title="The integrated flow is within its error bound",
-        statement=r"|\Theta_{\text{computed}}(t) - \Theta(t)|_F \le \int_0^t |\text{defect}|_F",
-        reference="this project; convexity of the cross-entropy",
-        evidence=bounded.error_bound.evidence,
-        detail=f"{len(small.train_context)} pairs, d = {BOUNDED_DIMENSION:g}, t = {bounded.time[-1]:g}; measured: "
+        f"{len(small.train_context)} pairs, d = {BOUNDED_DIMENSION:g}, t = {bounded.time[-1]:g}; measured: "
         "logits against a run at relative tolerance 1e-12; bound on them from the defect of the run at 1e-9"
         + (", enclosed in balls" if bounded.error_bound.evidence == "certified" else ""),
+        evidence=bounded.error_bound.evidence,
     )
 
 
 def no_closed_form(model: str, task: Task) -> Claim:
     """Contexts of several tokens share features, so rows are coupled at any dimension."""
     several = sum(len(c) > 1 for c in task.contexts)
-    return not_applicable(
-        f"flow-matches-closed-form-{model}",
-        f"Integrated flow and closed form agree ({model})",
-        r"|L_{\text{flow}}(t) - L_{\text{closed form}}(t)| \le 2 \max|\delta S|",
-        "this project",
-        f"{several} contexts of several tokens share features: their rows are coupled and have no closed form",
+    return closed_form_text(model).not_applicable(
+        f"{several} contexts of several tokens share features: their rows are coupled and have no closed form"
     )
 
 

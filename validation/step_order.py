@@ -12,9 +12,9 @@ import numpy as np
 
 from numerics.flow import logits_along
 from numerics.order import Order
-from theory.claim import Claim
+from theory.claim import Claim, Evidence
 from theory.task import Task
-from validation.compare import check_order, fitted_order, not_applicable
+from validation.compare import check_order, fitted_order, order_text
 from validation.instances import bilinear_instances
 from validation.optimizers import Optimizer
 from validation.training import Batch, Progress, TrainingSettings, train
@@ -108,19 +108,12 @@ def step_order_claims(
         if progress is not None:
             progress(done, len(SCHEDULES))
         if schedule.name == "replacement" and len(small.train_context) == 1:
-            claims.append(
-                not_applicable(
-                    "step-size-order-replacement",
-                    "Distance to the flow against step size: order 0.5 (replacement)",
-                    r"\max_t |S_\eta(t) - S_{\text{flow}}(t)| \propto \eta^{0.5}",
-                    "this project",
-                    "one trained pair: sampling it is no noise",
-                )
-            )
+            claims.append(order_text(schedule.name).not_applicable("one trained pair: sampling it is no noise"))
             continue
         competing = schedule.name == "reshuffled" and not small.single_target
         expected, window = COMPETING if competing else (schedule.expected, schedule.window)
         found = tuple(distances(small, schedule, seed))
-        claims.append(check_order(schedule.name, STEPS, found, expected, window))
+        evidence: Evidence = "sampled" if schedule.name == "replacement" else "numerical"
+        claims.append(check_order(order_text(schedule.name), STEPS, found, expected, window, evidence))
         orders.append(StepOrder(schedule.name, schedule.seeds, STEPS, found, expected))
     return claims, tuple(orders)

@@ -17,7 +17,9 @@ from theory.task import reversal_task
 from theory.theorems import THEOREMS
 
 HOSTILE = "<script>alert(1)</script> & costs $5 and $6"
-CLAIM = Claim("id", HOSTILE, r"p < \frac{1}{m}", "arXiv 2405.04669", "fails", "numerical", 0.25, 0.125, "because")
+CLAIM = Claim(
+    "id", HOSTILE, r"p < \frac{1}{m}", "arXiv 2405.04669", "fails", "numerical", 0.25, 0.125, "because", (HOSTILE,)
+)
 
 
 class _Reader(HTMLParser):

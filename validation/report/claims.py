@@ -24,10 +24,12 @@ def _row(claim: Claim) -> tuple[Prose, ...]:
 
 
 def claim_details_table(id: str, claims: Iterable[Claim]) -> Table:
-    """Statement, reference and detail of every claim."""
-    rows = tuple(((Code(c.id),), (Math(c.statement),), (c.reference,), (c.detail,)) for c in claims)
-    caption = ("What was measured, as formulas, and how each verdict came about.",)
-    return Table(id, caption, tuple(map(Column, ("claim", "statement", "reference", "how"))), rows)
+    """Statement, assumptions, reference and detail of every claim."""
+    rows = tuple(
+        ((Code(c.id),), (Math(c.statement),), ("; ".join(c.assumptions),), (c.reference,), (c.detail,)) for c in claims
+    )
+    caption = ("What was measured, as formulas, what that rests on, and how each verdict came about.",)
+    return Table(id, caption, tuple(map(Column, ("claim", "statement", "assumes", "reference", "how"))), rows)
 
 
 def margin(claim: Claim) -> float | None:

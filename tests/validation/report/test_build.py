@@ -57,7 +57,18 @@ from validation.step_order import StepOrder
 
 HOSTILE = ("<script>alert(1)</script>", r"\input{x} $%_&#{}", "مرحبا", '=1+2;"', "👩‍👧 ⁻¹")
 CLAIMS = (
-    Claim("good", "A good one", r"a \le b", "this project", "holds", "numerical", 1.0, 3.0, "why it holds"),
+    Claim(
+        "good",
+        "A good one",
+        r"a \le b",
+        "this project",
+        "holds",
+        "numerical",
+        1.0,
+        3.0,
+        "why it holds",
+        ("the first", "the second"),
+    ),
     Claim("bad", "A bad one", r"a \le b", "this project", "fails", "sampled", 3.0, 1.0, "why it fails"),
     Claim("law", "Symbolic", r"a = a", "this project", "holds", "symbolic"),
     Claim("none", "Not here", r"a = a", "this project", "not applicable", "numerical", detail="no chains"),
@@ -254,7 +265,7 @@ def test_every_claim_has_its_numbers_and_margin(full: Document) -> None:
         ["Not here: no chains", "not applicable", "", "", "", ""],
     ]
     assert [row[0] for row in _table(full, "claim-details")] == ["good", "bad", "law", "none"]
-    assert _table(full, "claim-details")[0][3] == "why it holds"
+    assert _table(full, "claim-details")[0][2:] == ["the first; the second", "this project", "why it holds"]
 
 
 def test_margins_know_both_directions() -> None:
