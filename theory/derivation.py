@@ -6,6 +6,7 @@ from functools import cached_property
 
 from theory import notebook
 from theory.claim import Claim, ClaimText, Evidence, Verdict, joint_verdict, weakest_evidence
+from theory.counting import count_of
 from theory.statement import Check, Identity, Inequality
 from theory.twin import TwinVerdict, twin_id
 
@@ -71,7 +72,7 @@ class Derivation:
         doubtful = [
             f"step {n} ({s.rule}): {s.check.detail}" for n, s in enumerate(self.steps, 1) if s.check.verdict != "holds"
         ]
-        detail = doubtful[0] if doubtful else f"{len(self.steps)} steps, each checked where it stands"
+        detail = doubtful[0] if doubtful else f"{count_of(len(self.steps), 'step')}, each checked where it stands"
         return self.text.judged(self.verdict, self.evidence, detail=detail)
 
     def _repr_html_(self) -> str:
