@@ -65,7 +65,7 @@ def checked_theorem_html(checked: "CheckedTheorem") -> str:
         "measured": outcome.measured,
         "bound": outcome.bound,
         "certified exponent": certificate.epsilon,
-        "smallest certified dimension": certificate.dimension,
+        "certified dimension": certificate.dimension,
     }
     found = "; ".join(f"{name} {value:.6g}" for name, value in numbers.items() if value is not None)
     return (

@@ -129,7 +129,7 @@ def _in_words(checked: CheckedTheorem) -> Iterator[Text]:
     if checked.outcome.detail and not checked.failing:
         yield Text(f"conclusion: {checked.outcome.detail}")
     certificate = checked.certificate
-    named = {"exponent": certificate.epsilon, "smallest dimension": certificate.dimension}
+    named = {"exponent": certificate.epsilon, "certified dimension": certificate.dimension}
     for title, values in (("certified", named), ("constants", certificate.constants)):
         known = {name: value for name, value in values.items() if value is not None}
         if known:

@@ -39,8 +39,8 @@ class CheckSettings(BaseModel):
     """What to check and how. Losses are in nats, time is step size x steps.
 
     `theorem` None means every theorem, or those of the user's own file (`theorem_file`, --from) where one is given;
-    `dimension` None asks for the smallest certified one, `reversal_floor` None is log(m/2), `steps` None runs as long
-    as the theorem's constants say.
+    `dimension` None asks for a certified one, `reversal_floor` None is log(m/2), `steps` None runs as long as the
+    theorem's constants say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

@@ -98,7 +98,7 @@ PAPER_CLAIMS: tuple[PaperClaim, ...] = (
     PaperClaim(
         "A dimension of poly(n, m, 1/eps, log(1/delta)) is enough for that.",
         "Section 3, Theorem 1",
-        "the smallest certified dimension for the n, m, eps, delta and initial scale at hand, as a number",
+        "a certified dimension for the n, m, eps, delta and initial scale at hand, as a number",
         theorems=("theorem-1",),
         missing="the degree and the constants of the polynomial",
     ),

@@ -11,14 +11,14 @@ from theory.separation import certify
 from theory.setting import NotMeasured, Setting
 from theory.tails import TaskShape, a_priori_bounds
 from theory.task import Task, reversal_task
-from theory.theorems.separation import AtMost, certified_dimension
+from theory.theorems.separation import AtMost, beyond_certificate, certified_dimension
 from validation.settings import SettingsError, problem_line
 
 
 class SeparationSettings(BaseModel):
     """One draw at one dimension, along gradient flow, of a built-in task of `pairs` n and `vocabulary` m tokens.
 
-    `epsilon` and `delta` are those of the smallest certified dimension; `vocabulary` None is the task's own.
+    `epsilon` and `delta` are those of the certified dimension; `vocabulary` None is the task's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,8 +61,8 @@ def _task(pairs: int, held_out: int, vocabulary: int | None) -> Task:
 
 def separation_record(settings: Any, seed: int) -> dict[str, float | str | None]:
     """Exponents of Theorem 1: of the draw `measured` (the largest over times), `first_order` (-sum w/m of the worst
-    query) and `certified`; `a_priori` what holds before any draw with probability 1 - delta, and from which dimension
-    on that is at most epsilon. None where there is none, and `reason` says why.
+    query) and `certified`; `a_priori` what holds before any draw with probability 1 - delta, and a dimension at which
+    that is at most epsilon. None where there is none, and `reason` says why.
     """
     chosen = SeparationSettings.checked(**settings)
     from validation.measurements import Measurements
@@ -87,6 +87,7 @@ def separation_record(settings: Any, seed: int) -> dict[str, float | str | None]
         return record | {"reason": f"not measured: {why}"}
     measured, first, certified = (float(x[0]) for x in (drawn.measured, drawn.first_order, drawn.certified))
     reason = "" if math.isfinite(certified) else "no exponent is certified for this draw"
+    reason = "; ".join(beyond_certificate(setting, drawn)) or reason
     return record | {"measured": measured, "first_order": first, "certified": certified, "reason": reason}
 
 
