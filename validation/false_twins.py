@@ -11,16 +11,20 @@ import numpy as np
 
 from numerics.decoupled import closed_form, decoupled_flow, logit_gap
 from numerics.descent import descend, row_recursion
-from numerics.flow import integrate_flow
+from numerics.flow import flow_changes, integrate_flow
 from theory.claim import Claim, ClaimText
 from theory.task import Statement, Task, build_task, chain_of_thought_task, reversal_task
 from theory.twin import TwinVerdict
 from validation import compare
+from validation.extrapolation import check_extrapolation
 from validation.instances import bilinear_instances, transformer_instances
 from validation.networks import OneLayerTransformer
 from validation.prediction import check_first_order, error_bound_claim, first_order_errors
 from validation.real_runs import RealRun, descent_settings, final_logits, run
-from validation.step_order import SCHEDULES, STEPS, distances
+from validation.replay import AdamReplay, adam_claim
+from validation.step_order import DIMENSION as STEP_DIMENSION
+from validation.step_order import EPOCHS_RECORDED, SCHEDULES, STEPS, distances, runs_over_steps
+from validation.step_order import INIT_SCALE as STEP_INIT_SCALE
 from validation.training import TrainingSettings, train
 from validation.twin import NumericalTwin
 
@@ -108,6 +112,25 @@ def _order_one_with_replacement() -> Claim:
     schedule = replace(SCHEDULES[-1], seeds=16)
     measured = distances(reversal_task(2, vocabulary=6), schedule, SEED)
     return compare.check_order(compare.order_text(schedule.name), STEPS, measured, 1.0, schedule.window)
+
+
+def _flow_a_thousandth_late() -> Claim:
+    schedule, task = SCHEDULES[0], reversal_task(2, vocabulary=6)
+    runs = runs_over_steps(task, schedule, SEED)
+    instances = bilinear_instances(task, STEP_DIMENSION, STEP_INIT_SCALE, [SEED])
+    start = instances.network.context_logits().numpy()[0]
+    time = STEPS[0] * len(task.train_context) * np.array(EPOCHS_RECORDED)
+    late = start + np.stack(list(flow_changes(task, instances.grams[0], start, 0.999 * time)))
+    return check_extrapolation(schedule.name, STEPS, [run[:, 0] for run in runs.logits], late, runs.error)
+
+
+def _adam_with_other_step() -> Claim:
+    task, settings = reversal_task(2, vocabulary=6), TrainingSettings("adam", 0.01, 60, "full")
+    instances = bilinear_instances(task, DIMENSION, INIT_SCALE, [SEED])
+    replay = AdamReplay(instances.network, task)
+    run = train(instances.network, task, settings, [SEED], np.array([0, settings.steps]))
+    other = replace(settings, learning_rate=1.001 * settings.learning_rate)
+    return adam_claim(replay, other, run.final_logits, instances.kernels(), "bilinear")
 
 
 def _first_order_half() -> Claim:
@@ -223,6 +246,18 @@ TWINS = (
     NumericalTwin("step-size-order", "order two", "2 pairs, 6 tokens, full batch", _order_two),
     NumericalTwin(
         "step-size-order", "order one with replacement", "2 pairs, 6 tokens, 16 seeds", _order_one_with_replacement
+    ),
+    NumericalTwin(
+        "extrapolated-descent-is-flow",
+        "flow a thousandth late",
+        "2 pairs, 6 tokens, full batch",
+        _flow_a_thousandth_late,
+    ),
+    NumericalTwin(
+        "training-is-adam",
+        "step one in a thousand larger",
+        f"2 pairs, 6 tokens, dimension {DIMENSION}, adam with step 0.01, 60 steps",
+        _adam_with_other_step,
     ),
     NumericalTwin("first-order-law-order", "order one half", "3 pairs, 8 tokens, d from 1e4 to 1e7", _first_order_half),
     NumericalTwin("interpolation-law", "weights without inverse", WITNESS, _law_without_inverse),
