@@ -68,6 +68,13 @@ def test_the_floor_is_nearly_reached(inner: float, lead: float) -> None:
     subtracted = lead + 2 * SPREAD * np.abs(weight).sum()
     assert loss - float(floor) < 2 * subtracted / free + subtracted**2
     assert bool(floor < np.log(free))
+    # with signs the start is known exactly, and only what is moved is subtracted
+    signed = instance_bounds(task, Gram(1e6, excess), start).queries[0]
+    assert signed.signed is not None
+    floor = floor_of(bounds, signed, arb(SPREAD))
+    moved = 2 * SPREAD * np.abs(weight).sum()
+    assert bool(floor <= loss)
+    assert loss - float(floor) < 2 * moved / free + moved**2
 
 
 def test_no_floor_where_there_is_none() -> None:
@@ -133,7 +140,7 @@ def worst_pulls(task: Task, excess: np.ndarray, start: np.ndarray) -> tuple[floa
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-@pytest.mark.parametrize("mu", [1e-3, 0.02])
+@pytest.mark.parametrize("mu", [1e-3, 0.02, 0.2])
 @pytest.mark.parametrize(
     ("targets", "query", "share"),
     [
