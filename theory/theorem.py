@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sympy import Expr, Ge, Gt, latex
 
 from theory import notebook
-from theory.claim import Claim, Evidence, Verdict, joint_verdict
+from theory.claim import Claim, Evidence, Standing, Verdict, joint_verdict, standing
 from theory.derivation import Derivation
 from theory.proof import Refutation, Unproved, prove
 from theory.proof_domain import Domain
@@ -71,6 +71,11 @@ class Outcome:
             value = getattr(self, name)
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{name} must be a finite number or None, got {value!r}")
+
+    @property
+    def standing(self) -> Standing:
+        """How the measured number stands to the bound."""
+        return standing(self.measured, self.bound)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 
 from numerics.estimate import estimate_flow
+from theory.counting import count_of
 from theory.errors import BadInput
 from theory.task import Task, first_pairs
 from validation.settings import HEAVY_BALL, VerifySettings
@@ -31,7 +32,7 @@ class Cost:
         for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
             if self.seconds >= 2 * length:
                 return f"{self.seconds / length:.0f} {unit} and {size} of memory"
-        return f"{self.seconds:.0f} seconds and {size} of memory"
+        return f"{count_of(round(self.seconds), 'second')} and {size} of memory"
 
 
 def cheaper(settings: VerifySettings) -> str:

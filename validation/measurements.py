@@ -22,6 +22,7 @@ from numerics.kernels import Kernels
 from numerics.logit_flow import LogitFlow
 from numerics.observables import observe
 from theory.coherence import Schedule, ScheduleKind
+from theory.counting import count_of
 from theory.separation import certify
 from theory.setting import NotMeasured, OneLayerRun, Separation, Setting
 from theory.task import Task, first_pairs
@@ -95,7 +96,8 @@ class Measurements:
         steps = visits * pairs
         if steps > MOST_STEPS:
             raise NotMeasured(
-                f"{visits} visits of {pairs} pairs are {steps:,} steps, more than the {MOST_STEPS:,} that are run; "
+                f"{count_of(visits, 'visit')} of {count_of(pairs, 'pair')} are {count_of(steps, 'step')}, more than "
+                f"the {MOST_STEPS:,} that are run; "
                 "use a larger --learning-rate or fewer facts"
             )
         self._refuse_large(task)
@@ -167,7 +169,8 @@ class Measurements:
         need = estimate_flow(task, 1.0, coupled=True).bytes
         if need > limit:
             raise NotMeasured(
-                f"an instance of {task.trained_contexts:,} contexts and {task.vocabulary_size:,} tokens needs about "
+                f"an instance of {count_of(task.trained_contexts, 'context')} and {task.vocabulary_size:,} tokens "
+                "needs about "
                 f"{need / 2**30:.3g} GiB, above the limit of {limit / 2**30:.3g} GiB"
             )
 
@@ -178,7 +181,7 @@ def _span(setting: Setting, schedule: Schedule) -> str:
         return f"t = {LATEST * setting.task.trained_contexts:.3g}"
     epoch, epochs = _planned(setting, schedule.kind)
     capped = "" if setting.steps is not None or epochs < _most_epochs(setting, epoch) else " (as many as are run)"
-    return f"{epochs * epoch:,} steps{capped}"
+    return f"{count_of(epochs * epoch, 'step')}{capped}"
 
 
 def _most_epochs(setting: Setting, epoch: int) -> int:

@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from numerics.trajectory import Trajectory
-from theory.claim import Claim
 from validation.output_folder import new_folder, write_csv, write_json
 from validation.result import SeededTrajectory, Verification
 
@@ -44,7 +43,7 @@ def claims_table(result: Verification) -> Table:
             text.append(f"\n{claim.detail}", style="dim")
         verdict = Text(claim.verdict, style=VERDICT_STYLE[claim.verdict])
         evidence = "" if claim.verdict == "not applicable" else claim.evidence
-        numbers = (_number(claim.measured), _relation(claim), _number(claim.bound))
+        numbers = (_number(claim.measured), claim.standing, _number(claim.bound))
         table.add_row(text, verdict, evidence, *numbers, end_section=number in ends)
     return table
 
@@ -133,12 +132,7 @@ def report_text(result: Verification, terminal: bool) -> str:
 
 def _print(result: Verification, console: Console) -> None:
     task = result.task
-    asked = sum(len(q.answers) for q in task.queries)
-    console.print(
-        f"{task.name}: {len(task.train_context)} trained pairs, {task.trained_contexts} contexts, {asked} held-out "
-        f"answers, {task.vocabulary_size} tokens",
-        markup=False,
-    )
+    console.print(f"{task.name}: {task.sizes}", markup=False)
     for note in result.notes:
         console.print(Text(f"note: {note}"))
     console.print(claims_table(result))
@@ -146,13 +140,6 @@ def _print(result: Verification, console: Console) -> None:
     for line in headlines(result):
         console.print(line, highlight=False)
     console.print(verdict_line(result))
-
-
-def _relation(claim: Claim) -> str:
-    """How the two numbers stand to each other."""
-    if claim.measured is None or claim.bound is None:
-        return ""
-    return "≤" if claim.measured <= claim.bound else ">"
 
 
 def _number(value: float | None) -> str:

@@ -12,6 +12,7 @@ from flint import arb
 
 from theory.claim import Verdict
 from theory.coherence import CoherenceBounds, Schedule, ScheduleKind
+from theory.counting import count_of
 from theory.exponent import loss_of
 from theory.setting import NotMeasured, Setting
 from theory.theorem import Assumption, Conclusion, Finding, Outcome, Theorem
@@ -100,7 +101,7 @@ def floor_outcome(setting: Setting, kind: ScheduleKind) -> Outcome:
     what = f"L_rev >= {floor:.6g} where L first is {setting.loss_target:g}"
     verdict, evidence, detail = judged(setting, drawn, before, allowed, failures, len(reached), what)
     if len(reached) < len(drawn.reversal_loss):
-        detail += f"; only {len(reached)} of {len(drawn.reversal_loss)} runs get there (see --steps)"
+        detail += f"; only {len(reached)} of {count_of(len(drawn.reversal_loss), 'run')} get there (see --steps)"
     measured = float(reached.min()) if len(reached) else None
     return Outcome(verdict, evidence, measured, floor, detail)
 

@@ -9,6 +9,8 @@ from time import monotonic
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from theory.counting import count_of
+
 LINE_SECONDS = 60.0  # between lines where nobody looks
 TIMED = 3  # cells of each worker that are timed before it is said how long a sweep will take
 LONG = 90.0  # seconds of expected work from which it is announced
@@ -26,7 +28,7 @@ def in_words(seconds: float) -> str:
     for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+    return count_of(round(seconds), "second")
 
 
 @dataclass
@@ -61,7 +63,7 @@ class Ticker:
             self.announced = True
             if (left := self.left()) > LONG:
                 self.say(
-                    f"this will take about {in_words(left)} more on {self.workers} workers; expected end "
+                    f"this will take about {in_words(left)} more on {count_of(self.workers, 'worker')}; expected end "
                     f"{expected_end(left)}; to make it shorter: fewer cells, or more --workers or a --cluster"
                 )
         if not self.console.is_terminal and monotonic() - self.said > LINE_SECONDS:
@@ -76,7 +78,8 @@ class Ticker:
     def describe(self) -> str:
         """Cells done and failed, and the expected end."""
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.before + self.done} of {self.total} cells{failed}; expected end {expected_end(self.left())}"
+        done = f"{self.before + self.done:,} of {count_of(self.total, 'cell')}"
+        return f"{done}{failed}; expected end {expected_end(self.left())}"
 
     def say(self, line: str) -> None:
         """A line on standard error."""
@@ -88,5 +91,5 @@ def ticking(total: int, before: int, workers: int, console: Console) -> Iterator
     """A ticker while a sweep runs."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"{before} of {total} cells; starting", total=total, completed=before)
+        task = bar.add_task(f"{before:,} of {count_of(total, 'cell')}; starting", total=total, completed=before)
         yield Ticker(total, before, workers, console, bar, task)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from theory.coherence import Schedule
+from theory.counting import count_of
 from theory.separation import certify
 from theory.setting import NotMeasured, Setting
 from theory.tails import TaskShape, a_priori_bounds
@@ -38,7 +39,10 @@ class SeparationSettings(BaseModel):
             problems.append(f"--held-out {self.held_out}: exceeds pairs {self.pairs}; hold out at most every pair")
         smallest = 2 * self.pairs + 2  # subjects, objects, and the two relations
         if self.vocabulary is not None and self.vocabulary < smallest:
-            problems.append(f"--vocabulary {self.vocabulary}: {self.pairs} pairs need {smallest} tokens or more")
+            problems.append(
+                f"--vocabulary {self.vocabulary}: {count_of(self.pairs, 'pair needs', 'pairs need')} {smallest} "
+                "tokens or more"
+            )
         if self.dimension < (self.vocabulary or smallest) and self.dimension % 1:
             problems.append(f"--dimension {self.dimension:g}: expected a whole number below the number of tokens")
         if problems:
