@@ -15,6 +15,8 @@ DECOUPLED = ("tests/numerics/test_decoupled.py",)
 KERNELS = ("tests/numerics/test_kernels.py", "tests/numerics/test_nonexpansive.py")
 EXPONENT = ("tests/numerics/test_exponent.py",)
 ASKED = ("tests/numerics/test_asked_embedding.py",)
+LAW_ERROR = ("tests/numerics/test_law_error.py",)
+COMPARED = ("tests/validation/test_compare.py",)
 MEASURED = ("tests/validation/test_measurements.py",)
 
 INTERVAL_MUTANTS = (
@@ -167,19 +169,27 @@ BOUND_MUTANTS = (
     ),
     Mutant(
         "numerics.law_error",
-        "law_loss_error",
-        "bounds.append(2.0 * (moved + read))",
-        "bounds.append(2.0 * moved)",
-        "the law reads coordinates as logits, which they are not",
-        ("tests/numerics/test_first_order_law.py",),
+        "reading_error",
+        "[stretch * error + stretch**2 * own",
+        "[0.01 * stretch * error + stretch**2 * own",
+        "the coherence of the embeddings moves the flow away from the decoupled rows",
+        LAW_ERROR,
     ),
     Mutant(
         "numerics.law_error",
-        "law_loss_error",
-        "bounds.append(2.0 * (moved + read))",
-        "bounds.append(0.5 * (moved + read))",
-        "-log p moves by up to twice what logits do",
-        ("tests/numerics/test_first_order_law.py",),
+        "largest_stretch",
+        "(1.0 + spread)",
+        "1.0",
+        "embeddings that overlap enlarge an error of Theta",
+        LAW_ERROR,
+    ),
+    Mutant(
+        "numerics.law_error",
+        "loss_slope",
+        "np.sqrt(2.0) * np.linalg.norm",
+        "np.linalg.norm",
+        "p - e_b has the norm sqrt(2) (1 - p_b) where one other token holds the rest",
+        LAW_ERROR,
     ),
     Mutant(
         "numerics.piecewise",
@@ -449,7 +459,7 @@ MEASUREMENT_MUTANTS = (
         "measured > bound if above else measured <= bound",
         "measured > bound if above else measured <= 1.1 * bound",
         "a bound is a bound",
-        MEASURED,
+        COMPARED,
     ),
 )
 
