@@ -37,11 +37,17 @@ def judge(
     evidence: Evidence = "numerical",
     above: bool = False,
 ) -> Claim:
-    """The claim measured <= bound (measured > bound with `above`): `undecided` where a number is not finite."""
+    """The claim measured <= bound (measured > bound with `above`): `undecided` where a number is not finite.
+
+    `evidence` is how the bound is known. A claim that the measured number violates is refuted by that number alone,
+    so the word of a proof stands with claims that hold.
+    """
     relation: Relation = ">" if above else "<="
     verdict: Verdict = "holds" if (measured > bound if above else measured <= bound) else "fails"
     if not np.isfinite([measured, bound]).all():
         verdict = "undecided"
+    if verdict != "holds" and evidence in ("symbolic", "certified"):
+        evidence = "numerical"
     return text.judged(verdict, evidence, float(measured), float(bound), detail, relation)
 
 

@@ -306,3 +306,21 @@ def test_pulls_at_equal_logits_are_known_to_their_rounding(build) -> None:  # ty
     middle = sorted(felt)[size // 2]
     scatter = sum(abs(x - middle) for x in felt) / (size - 1)
     assert scatter * (1 - mpf(10) ** -9) <= exact(signed.spread)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sums_over_rows_with_one_target(seed: int) -> None:
+    """Absolute couplings to the other rows with a's own target, and to those with any one target, by plain loops."""
+    rows = [Statement((f"a{i}",), f"b{i % 2}", "r") for i in range(5)]
+    task = build_task("shared", rows, [Statement(("q",), "x", "r")])
+    size = task.vocabulary_size
+    excess = Gram.draw(size, 100.0, np.random.default_rng(seed)).excess
+    bounds = instance_bounds(task, Gram(100.0, excess), np.zeros((len(task.contexts), size)))
+    trained, _ = rows_of(task)
+
+    def total(a: int, target: int) -> mpf:
+        return sum(abs(mpf(excess[trained[a], trained[c]])) for c in range(5) if c != a and c % 2 == target)
+
+    same, any_one = max(total(a, a % 2) for a in range(5)), max(total(a, b) for a in range(5) for b in range(2))
+    for ball, largest in ((bounds.same_target_sum, same), (bounds.target_sum, any_one)):
+        assert largest <= exact(ball) <= largest * (1 + mpf(10) ** -13)
