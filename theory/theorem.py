@@ -171,11 +171,6 @@ def no_certificate(setting: Setting) -> Certificate:
     return Certificate()
 
 
-def no_time(setting: Setting) -> float:
-    """For theorems whose measurements take no time worth announcing."""
-    return 0.0
-
-
 def nothing_remains(setting: Setting) -> list[Claim]:
     """For theorems that have nothing to say once an assumption fails."""
     return []
@@ -274,7 +269,7 @@ class Theorem:
     """A statement (LaTeX) with its reference, assumptions, proof in numbered links, conclusion and constants.
 
     `task` says which reading of a fact file, or which built-in task, the theorem is about. `remains` are the claims
-    that still hold where an assumption fails; `seconds` what its measurements take, within a small factor.
+    that still hold where an assumption fails.
     """
 
     id: str
@@ -287,7 +282,6 @@ class Theorem:
     links: tuple[Link, ...] = ()
     certificate: Callable[[Setting], Certificate] = no_certificate
     remains: Callable[[Setting], list[Claim]] = nothing_remains
-    seconds: Callable[[Setting], float] = no_time
 
     def check(self, setting: Setting) -> CheckedTheorem:
         """Check every assumption and link; where all may hold, evaluate the constants and judge the conclusion."""
