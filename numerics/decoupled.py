@@ -190,10 +190,17 @@ def decoupled_rows(
     `initial_logits` has shape (contexts, m) and may be anything; every entry is integrated. Raises
     ValueError when a context has several tokens.
     """
+    return (change for change, _ in bounded_rows(task, initial_logits, time, relative_tolerance))
+
+
+def bounded_rows(
+    task: Task, initial_logits: np.ndarray, time: np.ndarray, relative_tolerance: float = 1e-10
+) -> Iterator[tuple[np.ndarray, float]]:
+    """`decoupled_rows`, each with the bound on the Frobenius norm of its error."""
     _require_one_token(task)
     flow = LogitFlow(Kernels(task, Gram.identity(task.vocabulary_size)), initial_logits)
-    states = flow_states(flow, time, numerical_defect(flow), relative_tolerance)
-    return (coordinates for coordinates, _ in states)  # K_AA = I: the coordinates are the change
+    # K_AA = I: the coordinates are the change
+    return flow_states(flow, time, numerical_defect(flow), relative_tolerance)
 
 
 def row_patterns(task: Task) -> tuple[list[RowPattern], np.ndarray]:

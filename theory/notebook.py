@@ -63,7 +63,7 @@ def checked_theorem_html(checked: "CheckedTheorem") -> str:
     compared = _compared(outcome.measured, outcome.bound, outcome.standing)
     numbers = {
         "certified exponent": certificate.epsilon,
-        "smallest certified dimension": certificate.dimension,
+        "certified dimension": certificate.dimension,
     }
     known = [f"{name} {value:.6g}" for name, value in numbers.items() if value is not None]
     found = "; ".join([compared, *known] if compared else known)

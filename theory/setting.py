@@ -22,15 +22,19 @@ class Separation:
     `certified` holds the instance's certified exponent (infinite where none), `measured` the largest over all times of
     -log(L_rev(t)/L_rev(0)) / log(L(0)/L(t)), `first_order` -sum_a w_a / m of the worst query, what first-order theory
     gives for it at t -> 0; shapes (draws,).
-    `reversal_loss` is L_rev where the loss first falls to the loss target (nan where it does not), `exponents` the
-    certificates in full, `bounds` what they rest on (but for the signs of the couplings), `span` says in words how far
-    the runs went.
+    `reversal_loss` is L_rev where the loss first falls to the loss target (nan where it does not), and `target_loss` is
+    a lower bound of L there. `measured_error`, `reversal_error` say by how much the solver or rounding may have raised
+    the measured exponent and moved the reversal loss. `exponents` are the certificates in full, `bounds` what they rest
+    on (but for the signs of the couplings), `span` says in words how far the runs went.
     """
 
     certified: np.ndarray
     measured: np.ndarray
+    measured_error: np.ndarray
     first_order: np.ndarray
     reversal_loss: np.ndarray
+    reversal_error: np.ndarray
+    target_loss: np.ndarray
     exponents: tuple[Exponent, ...]
     bounds: tuple[CoherenceBounds, ...]
     span: str
@@ -85,11 +89,49 @@ class Measure(Protocol):
         """An exact binomial interval of the failure probability, at the run's share of the false-alarm rate."""
 
 
+class NoRuns:
+    """A `Measure` that draws and runs nothing: what it leaves of a theorem is the proof, asked alone."""
+
+    false_alarm = 0.0
+
+    def separation(self, setting: "Setting", dimension: float, schedule: Schedule) -> Separation:
+        """Raises NotMeasured, as every other run below does."""
+        raise self._asked_alone
+
+    def classical(self, setting: "Setting", dimension: float) -> float:
+        """Raises NotMeasured."""
+        raise self._asked_alone
+
+    def one_layer(self, setting: "Setting", visits: int) -> OneLayerRun:
+        """Raises NotMeasured."""
+        raise self._asked_alone
+
+    def interpolation_residual(self, setting: "Setting", optimizer: str) -> tuple[float, float]:
+        """Raises NotMeasured."""
+        raise self._asked_alone
+
+    def settled_loss(self, setting: "Setting") -> tuple[float, float]:
+        """Raises NotMeasured."""
+        raise self._asked_alone
+
+    def seconds(self, setting: "Setting", kind: ScheduleKind) -> float:
+        """No time."""
+        return 0.0
+
+    def failure_interval(self, failures: int, draws: int) -> tuple[float, float]:
+        """Nothing is known without a run."""
+        return 0.0, 1.0
+
+    @property
+    def _asked_alone(self) -> NotMeasured:
+        return NotMeasured("the proof is asked alone")
+
+
 @dataclass(frozen=True)
 class Setting:
     """A task and the numbers chosen for it; time is step size x steps, losses are in nats.
 
-    `dimension` None asks for the smallest certified one. `loss_target` is c, `reversal_floor` C of Theorem 2 (None:
+    `dimension` None asks for one that is certified. `loss_target` is c, `reversal_floor` C of Theorem 2 (None:
     log(m/2)). `learning_rate` None stands for that of `rate`. `steps` None runs as long as the theorem's constants say.
     `draws` instances start at `seed`.
     """

@@ -157,7 +157,7 @@ class Link:
 class Certificate:
     """The constants that are proved for a setting.
 
-    `epsilon`: the certified exponent; `dimension`: the smallest certified embedding dimension; either may be None.
+    `epsilon`: the certified exponent; `dimension`: an embedding dimension that is certified; either may be None.
     `constants` names further proved numbers.
     """
 

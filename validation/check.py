@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from theory.claim import Verdict, joint_verdict
+from theory.counting import count_of
 from theory.setting import Measure, Setting
 from theory.task import Task, TaskError
 from theory.theorem import Assumption, Certificate, CheckedTheorem, Finding, Outcome, TaskKind, Theorem
@@ -100,7 +101,8 @@ def check(
     expected = sum(t.seconds(_setting(settings, tasks[t.task], measure)) for t in theorems if t.task in tasks)
     if announce is not None and expected > LONG:
         announce(
-            f"this will take about {expected / 60:.0f} minutes, most of it {settings.draws} draws of embeddings; to "
+            f"this will take about {expected / 60:.0f} minutes, most of it {count_of(settings.draws, 'draw')} of "
+            "embeddings; to "
             "make it shorter: fewer --draws, or one --theorem at a time"
         )
     checked = []

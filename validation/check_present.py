@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from theory.claim import Claim
+from theory.counting import count_of
 from theory.theorem import CheckedTheorem, Finding, Outcome
 from validation.check import CheckResult
 from validation.output_folder import new_folder, write_csv, write_json
@@ -42,13 +43,8 @@ def check_text(result: CheckResult, terminal: bool, proofs: bool) -> str:
 
 def _print(result: CheckResult, console: Console, proofs: bool) -> None:
     for kind, task in result.tasks.items():
-        asked = sum(len(q.answers) for q in task.queries)
         name = task.name if task.name == kind else f"{task.name} as {kind}"
-        console.print(
-            f"{name}: {len(task.train_context)} trained pairs, {task.trained_contexts} contexts, {asked} held-out "
-            f"answers, {task.vocabulary_size} tokens",
-            markup=False,
-        )
+        console.print(f"{name}: {task.sizes}", markup=False)
     for note in result.notes:
         console.print(Text(f"note: {note}"))
     shown: set[tuple[str, str]] | None = set() if proofs else None
@@ -66,8 +62,7 @@ def verdict_line(result: CheckResult) -> Text:
     verdicts = [theorem.verdict for theorem in result.theorems]
     words = {"holds": "hold", "fails": "fail", "undecided": "undecided", "not applicable": "not applicable here"}
     counts = ", ".join(f"{verdicts.count(v)} {words[v]}" for v in VERDICT_STYLE if v in verdicts)
-    many = "theorem" if len(verdicts) == 1 else "theorems"
-    return Text(f"{len(verdicts)} {many}: {counts}", style=VERDICT_STYLE[result.verdict])
+    return Text(f"{count_of(len(verdicts), 'theorem')}: {counts}", style=VERDICT_STYLE[result.verdict])
 
 
 # -- one theorem --
@@ -129,7 +124,7 @@ def _in_words(checked: CheckedTheorem) -> Iterator[Text]:
     if checked.outcome.detail and not checked.failing:
         yield Text(f"conclusion: {checked.outcome.detail}")
     certificate = checked.certificate
-    named = {"exponent": certificate.epsilon, "smallest dimension": certificate.dimension}
+    named = {"exponent": certificate.epsilon, "certified dimension": certificate.dimension}
     for title, values in (("certified", named), ("constants", certificate.constants)):
         known = {name: value for name, value in values.items() if value is not None}
         if known:
@@ -169,8 +164,8 @@ def proof_line(checked: CheckedTheorem) -> Text:
         for evidence in dict.fromkeys(p.evidence for p in proofs)
     ]
     boxes = sum(proof.boxes or 0 for proof in proofs)
-    text = f"proof: {len(proofs)} link{'s' if len(proofs) > 1 else ''}: {', '.join(kinds)}"
-    text += f" ({boxes:,} boxes)" if boxes else ""
+    text = f"proof: {count_of(len(proofs), 'link')}: {', '.join(kinds)}"
+    text += f" ({count_of(boxes, 'box', 'boxes')})" if boxes else ""
     open_links = [f"{link.id} ({proof.verdict})" for link, proof in checked.links if proof.verdict != "holds"]
     if open_links:
         return Text(f"{text}; not proved: {', '.join(open_links)}", style=VERDICT_STYLE["undecided"])
@@ -186,7 +181,7 @@ def _print_links(checked: CheckedTheorem, console: Console, shown: set[tuple[str
         if repeated:
             continue
         shown.add((link.id, link.statement))
-        boxes = f"{proof.boxes:,} box{'' if proof.boxes == 1 else 'es'}" if proof.boxes else ""
+        boxes = count_of(proof.boxes, "box", "boxes") if proof.boxes else ""
         bits = f"{proof.precision} bits" if proof.precision else ""
         where = "; ".join(part for part in (proof.domain, boxes, bits) if part and part not in proof.detail)
         lines = (link.statement, link.argument, where, proof.detail)

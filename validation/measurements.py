@@ -12,14 +12,17 @@ from scipy.stats import binomtest
 
 from numerics.decoupled import decoupled_flow, logit_gap
 from numerics.descent import DescentSettings, descent_changes
+from numerics.error_bound import logit_error
 from numerics.estimate import DEFAULT_BYTE_LIMIT, estimate_flow
-from numerics.exponent import measure_exponent
-from numerics.flow import flow_changes
+from numerics.exponent import State, measure_exponent
+from numerics.flow import flow_states, numerical_defect
 from numerics.gram import Gram
 from numerics.instance_bounds import instance_bounds
 from numerics.kernels import Kernels
+from numerics.logit_flow import LogitFlow
 from numerics.observables import observe
 from theory.coherence import Schedule, ScheduleKind
+from theory.counting import count_of
 from theory.separation import certify
 from theory.setting import NotMeasured, OneLayerRun, Separation, Setting
 from theory.task import Task, first_pairs
@@ -93,7 +96,8 @@ class Measurements:
         steps = visits * pairs
         if steps > MOST_STEPS:
             raise NotMeasured(
-                f"{visits} visits of {pairs} pairs are {steps:,} steps, more than the {MOST_STEPS:,} that are run; "
+                f"{count_of(visits, 'visit')} of {count_of(pairs, 'pair')} are {count_of(steps, 'step')}, more than "
+                f"the {MOST_STEPS:,} that are run; "
                 "use a larger --learning-rate or fewer facts"
             )
         self._refuse_large(task)
@@ -165,7 +169,8 @@ class Measurements:
         need = estimate_flow(task, 1.0, coupled=True).bytes
         if need > limit:
             raise NotMeasured(
-                f"an instance of {task.trained_contexts:,} contexts and {task.vocabulary_size:,} tokens needs about "
+                f"an instance of {count_of(task.trained_contexts, 'context')} and {task.vocabulary_size:,} tokens "
+                "needs about "
                 f"{need / 2**30:.3g} GiB, above the limit of {limit / 2**30:.3g} GiB"
             )
 
@@ -176,7 +181,7 @@ def _span(setting: Setting, schedule: Schedule) -> str:
         return f"t = {LATEST * setting.task.trained_contexts:.3g}"
     epoch, epochs = _planned(setting, schedule.kind)
     capped = "" if setting.steps is not None or epochs < _most_epochs(setting, epoch) else " (as many as are run)"
-    return f"{epochs * epoch:,} steps{capped}"
+    return f"{count_of(epochs * epoch, 'step')}{capped}"
 
 
 def _most_epochs(setting: Setting, epoch: int) -> int:
@@ -209,21 +214,33 @@ def _draw(setting: Setting, dimension: float, schedule: Schedule) -> Separation:
     rows, exponents, bounds, left = [], [], [], []
     for number in range(setting.draws):
         gram, start = _instance(setting, dimension, number)
+        kernels = Kernels(task, gram)
         whole = instance_bounds(task, gram, start)
         exponent = certify(whole, schedule)
         # what may be allowed depends on the start, not on the signs, which would keep N numbers for every query
         unsigned = tuple(replace(query, signed=None) for query in whole.queries)
         bounds.append(replace(whole, queries=unsigned))
         loss, reverse = _start_losses(task, start)
-        changes = _changes(setting, gram, start, schedule)
-        found = measure_exponent(task, start, changes, float(np.log(setting.loss_target / loss)))
+        states = _states(setting, kernels, start, schedule)
+        log_target = float(np.log(setting.loss_target / loss))
+        found = measure_exponent(task, start, states, log_target, _asked_weight(kernels))
         exponents.append(exponent)
         left.append(found.remaining)
         at_target = reverse * np.exp(found.at_target)
-        rows.append((exponent.epsilon, found.largest, _first_order(task, gram), at_target))
-    certified, measured, first_order, reversal_loss = np.array(rows).T
+        rows.append(
+            {
+                "certified": exponent.epsilon,
+                "measured": found.largest,
+                "measured_error": found.largest - found.surely if np.isfinite(found.largest) else 0.0,
+                "first_order": _first_order(kernels),
+                "reversal_loss": at_target,
+                "reversal_error": at_target * np.expm1(found.target_error),
+                "target_loss": loss * np.exp(-found.target_fallen),
+            }
+        )
     span = f"followed to {_span(setting, schedule)}, where L is {min(left):.2g} to {max(left):.2g} of L(0)"
-    return Separation(certified, measured, first_order, reversal_loss, tuple(exponents), tuple(bounds), span)
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return Separation(**columns, exponents=tuple(exponents), bounds=tuple(bounds), span=span)
 
 
 def _start_losses(task: Task, start: np.ndarray) -> tuple[float, float]:
@@ -232,12 +249,22 @@ def _start_losses(task: Task, start: np.ndarray) -> tuple[float, float]:
     return seen.loss, seen.reversal_loss
 
 
-def _changes(setting: Setting, gram: Gram, start: np.ndarray, schedule: Schedule) -> Iterator[np.ndarray]:
-    """S - S(0) along the flow to late times, or at the ends of epochs of descent."""
-    task = setting.task
+def _states(setting: Setting, kernels: Kernels, start: np.ndarray, schedule: Schedule) -> Iterator[State]:
+    """S - S(0) along the flow to late times, or at the ends of epochs of descent, each with its error.
+
+    The flow's is its own error bound at FLOW_TOLERANCE, by convexity, that of descent what every step may round; both
+    are added to the rounding of the sums that make logits of coordinates, of N and of m terms.
+    """
+    task, gram = setting.task, kernels.gram
+    terms = (task.trained_contexts + task.vocabulary_size) / 2
     if schedule.kind == "flow":
         time = np.geomspace(EARLIEST, LATEST, TIMES) * task.trained_contexts
-        return flow_changes(task, gram, start, time, FLOW_TOLERANCE)
+        flow = LogitFlow(kernels, start)
+        for coordinates, bound in flow_states(flow, time, numerical_defect(flow), FLOW_TOLERANCE):
+            change = kernels.logit_change(coordinates)
+            error = float(logit_error(kernels, bound)[: task.trained_contexts].max())
+            yield change, error + rounding_tolerance(1, terms, [kernels], float(np.abs(change).max()))
+        return
     full = schedule.kind == "gd"
     epoch, epochs = _planned(setting, schedule.kind)
     if epochs * epoch > MOST_STEPS or not epochs:
@@ -250,7 +277,12 @@ def _changes(setting: Setting, gram: Gram, start: np.ndarray, schedule: Schedule
         seed=setting.seed,
     )
     record = _epochs(epochs)[1:] * epoch
-    return descent_changes(task, gram, start, settings, epochs * epoch, record)
+    # beyond the step that moves no two runs apart rounding may grow without bound
+    stable = settings.learning_rate <= kernels.nonexpansive_step(full)
+    changes = descent_changes(task, gram, start, settings, epochs * epoch, record)
+    for step, change in zip(record.tolist(), changes, strict=True):
+        size = float(np.abs(change).max())
+        yield change, rounding_tolerance(step, terms, [kernels], size) if stable else np.inf
 
 
 def _planned(setting: Setting, kind: ScheduleKind) -> tuple[int, int]:
@@ -268,13 +300,24 @@ def _epochs(last: int) -> np.ndarray:
     return np.unique(np.concatenate([[0, last], np.geomspace(1, last, RECORDS).astype(int)]))
 
 
-def _first_order(task: Task, gram: Gram) -> float:
+def _asked_untrained(kernels: Kernels) -> np.ndarray:
+    """The weights w_q of every untrained context that is asked, (N, asked)."""
+    trained = kernels.task.trained_contexts
+    asked = sorted({q.context - trained for q in kernels.task.queries if q.context >= trained})
+    return kernels.interpolation_weights[:, asked] if asked else np.empty((trained, 0))
+
+
+def _first_order(kernels: Kernels) -> float:
     """-sum_a w_a / m of the worst untrained query, the exponent that first-order theory gives at t -> 0."""
-    asked = sorted({q.context - task.trained_contexts for q in task.queries if q.context >= task.trained_contexts})
-    if not asked:
-        return np.nan
-    weights = Kernels(task, gram).interpolation_weights[:, asked]
-    return float((-weights.sum(axis=0)).max() / task.vocabulary_size)
+    total = -_asked_untrained(kernels).sum(axis=0)
+    return float(total.max()) / kernels.task.vocabulary_size if len(total) else np.nan
+
+
+def _asked_weight(kernels: Kernels) -> float:
+    """The largest sum_a |w_a| of an asked context; a trained one is its own row, of weight one."""
+    total = np.abs(_asked_untrained(kernels)).sum(axis=0)
+    own = any(q.context < kernels.task.trained_contexts for q in kernels.task.queries)
+    return float(total.max(initial=1.0 if own else 0.0))
 
 
 def _row_steps(task: Task, learning_rate: float) -> np.ndarray:

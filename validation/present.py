@@ -124,12 +124,7 @@ def report_text(result: Verification, terminal: bool) -> str:
 
 def _print(result: Verification, console: Console) -> None:
     task = result.task
-    asked = sum(len(q.answers) for q in task.queries)
-    console.print(
-        f"{task.name}: {len(task.train_context)} trained pairs, {task.trained_contexts} contexts, {asked} held-out "
-        f"answers, {task.vocabulary_size} tokens",
-        markup=False,
-    )
+    console.print(f"{task.name}: {task.sizes}", markup=False)
     for note in result.notes:
         console.print(Text(f"note: {note}"))
     console.print(claims_table(result))

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 from theory.coherence import Schedule
+from theory.counting import count_of
 from theory.errors import BadInput
 from theory.setting import NotMeasured, Separation, Setting
 from theory.task import Task, first_pairs
@@ -62,7 +63,8 @@ class QuickMeasurements(Measurements):
         expected = self.seconds(setting, schedule.kind)
         if expected > self.limit_seconds:
             raise NotMeasured(
-                f"following {setting.draws} draws of embeddings of this size takes about {expected:.0f} s, more than "
+                f"following {count_of(setting.draws, 'draw')} of embeddings of this size takes about {expected:.0f} "
+                "s, more than "
                 f"the {self.limit_seconds:.0f} s of a report (reversal check measures them)"
             )
         return super().separation(setting, dimension, schedule)
@@ -112,7 +114,9 @@ def _draws(settings: ReportSettings, task: Task) -> tuple[int, tuple[str, ...]]:
     if one > DRAW_SECONDS:
         note = f"certified a priori, not measured: a draw of this size takes some {ceil(one)} s (--draws measures them)"
         return asked, (f"theorems on drawn embeddings are {note}",)
-    return draws, (f"theorems on drawn embeddings are measured on {draws} draws, not on {asked} (--draws)",)
+    return draws, (
+        f"theorems on drawn embeddings are measured on {count_of(draws, 'draw')}, not on {asked:,} (--draws)",
+    )
 
 
 def run_report(

@@ -129,7 +129,7 @@ def test_a_checked_theorem_shows_what_was_found() -> None:
         "at most 3",
         "5 & more",
         "an <argument>holds (symbolic)",
-        "measured 0.5 < bound 0.75; certified exponent 0.0625; smallest certified dimension 123456",
+        "measured 0.5 < bound 0.75; certified exponent 0.0625; certified dimension 123456",
         "why not",
     ):
         assert part in text

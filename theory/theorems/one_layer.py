@@ -8,6 +8,7 @@ import math
 from fractions import Fraction
 
 from theory.claim import Verdict
+from theory.counting import count_of
 from theory.setting import Setting
 from theory.sgd_row import derive_recursion, derive_sandwich
 from theory.step_bounds import largest_step
@@ -67,20 +68,24 @@ def one_layer_outcome(setting: Setting, *, visits: int | None = None, share: flo
     if check_rate(setting).verdict != "holds":
         return Outcome("undecided", "certified", detail="no visits are certified for this step size")
     size, least = setting.task.vocabulary_size, float(promised(setting))
-    visits = planned_visits(setting) if visits is None else visits
+    planned = planned_visits(setting)
+    visits = planned if visits is None else visits
+    # proved: the promised probability after the planned visits, and so after more; 1/M at every step
+    reached = visits >= planned and share >= 1
 
     def run() -> Seen:
         seen = setting.measure.one_layer(setting, visits)
         # a probability moves by no more than the logits do
         kept = seen.trained >= least - seen.rounding and seen.unseen <= share / size + seen.rounding
         detail = (
-            f"after {visits} visits of every pair trained p >= {seen.trained:.6g} (promised: {least:.6g}); pairs never "
+            f"after {count_of(visits, 'visit')} of every pair trained p >= {seen.trained:.6g} (promised: "
+            f"{least:.6g}); pairs never "
             f"trained p <= {seen.unseen:.6g} (allowed: {share / size:.6g}, 1/M = {1 / size:.6g}); rounding allows "
             f"{seen.rounding:.1g}"
         )
         return kept, seen.trained, detail
 
-    return proved_outcome("certified", least, run)
+    return proved_outcome("certified", reached, least, run)
 
 
 def one_layer_certificate(setting: Setting) -> Certificate:

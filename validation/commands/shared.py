@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from theory.errors import BadInput
+from validation.output_folder import folders_made
 from validation.settings import SettingsError, VerifySettings
 
 BAD_INPUT, OUR_ERROR, INTERRUPTED = 2, 3, 130
+NOTHING = "nothing was written"  # what most commands leave when they are interrupted
 
 errors = Console(stderr=True)
 
@@ -79,11 +81,22 @@ def complain(message: str) -> None:
 _told: list[str] = []
 
 
-def interruption(message: str) -> typer.Exit:
-    """To raise where an interruption leaves something behind, and the message says what."""
-    complain(message)
-    _told.append(message)
-    return typer.Exit(INTERRUPTED)
+@contextmanager
+def interrupted_with(left: Callable[[], str]) -> Iterator[None]:
+    """Where the block is interrupted, say what that leaves, which `left` finds out then; exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        message = f"interrupted; {left()}"
+        complain(message)
+        _told.append(message)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def what_was_written() -> str:
+    """Which folders of results this process has completed, since this was asked last."""
+    made = ", ".join(map(str, folders_made()))
+    return f"the results are complete, in {made}" if made else NOTHING
 
 
 def told_of_interruption() -> bool:

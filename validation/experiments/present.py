@@ -12,6 +12,7 @@ from rich.text import Text
 from safetensors.torch import save_file
 from torch import Tensor
 
+from theory.counting import count_of
 from validation.experiments.result import FILE, Condition, RunResult
 from validation.output_folder import new_folder, write_csv, write_json
 from validation.present import VERDICT_STYLE
@@ -26,9 +27,7 @@ def run_text(result: RunResult, terminal: bool) -> str:
     console = Console(force_terminal=terminal or None, width=None if terminal else 130)
     with console.capture() as captured:
         seeds = result.settings.seeds
-        console.print(
-            Text(f"{result.title} ({seeds} seed{'s' if seeds > 1 else ''}, {result.parameters:,} parameters)")
-        )
+        console.print(Text(f"{result.title} ({count_of(seeds, 'seed')}, {result.parameters:,} parameters)"))
         for note in result.notes:
             console.print(Text(f"note: {note}"))
         console.print(_conditions(result))

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from theory.claim import Claim, Verdict, joint_verdict
+from theory.counting import count_of
 from theory.errors import BadInput
 from validation.experiments.settings import TrainSettings
 from validation.result import finite_json, provenance
@@ -107,7 +108,7 @@ class RunResult:
         s = self.settings
         what = s.task if s.facts is None else f"{s.task} on {s.facts.name}"
         head = "tied head" if s.tied else "untied head"
-        return f"{what}: {s.layers} layers, width {s.width}, {head}, {s.positions} positions, {s.loss} loss"
+        return f"{what}: {count_of(s.layers, 'layer')}, width {s.width}, {head}, {s.positions} positions, {s.loss} loss"
 
     @property
     def short_title(self) -> str:

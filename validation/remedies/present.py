@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from theory.counting import count_of
 from validation.output_folder import new_folder, write_csv, write_json
 from validation.present import VERDICT_STYLE
 from validation.remedies.reason import reason
@@ -49,9 +50,7 @@ def remedies_text(result: RemediesResult, terminal: bool) -> str:
                 console.print(Text(text, style=VERDICT_STYLE[claim.verdict]))
         verdicts = [claim.verdict for claim in result.all_claims]
         counts = ", ".join(f"{verdicts.count(v)} {v}" for v in VERDICT_STYLE if v in verdicts)
-        line = (
-            f"{result.task.name}, {len(result.rows)} choice{'s' * (len(result.rows) > 1)}: {result.verdict} ({counts})"
-        )
+        line = f"{result.task.name}, {count_of(len(result.rows), 'choice')}: {result.verdict} ({counts})"
         console.print(Text(line, style=VERDICT_STYLE[result.verdict]))
     return captured.get()
 

@@ -112,7 +112,7 @@ def _conclusion(checked: CheckedTheorem) -> Iterator[Block]:
 
 def _constants(checked: CheckedTheorem) -> Iterator[tuple[Prose, ...]]:
     certificate = checked.certificate
-    named = {"exponent": certificate.epsilon, "smallest dimension": certificate.dimension, **certificate.constants}
+    named = {"exponent": certificate.epsilon, "certified dimension": certificate.dimension, **certificate.constants}
     for name, value in named.items():
         if value is not None:
             yield ((name,), (value,) if isinstance(value, str) else number(value))

@@ -390,7 +390,7 @@ def test_a_theorem_shows_assumptions_constants_and_proof(full: Document) -> None
     assert _table(full, "assumptions-second")[0] == [
         *(r"M \ge 3", "3 or more", "found 2; rows 4, 9 of the file", "-1.0", "fails", "symbolic"),
     ]
-    constants = [["exponent", "0.125"], ["smallest dimension", "1000000000.0"], ["chain", "signed"]]
+    constants = [["exponent", "0.125"], ["certified dimension", "1000000000.0"], ["chain", "signed"]]
     assert _table(full, "certificate-first") == constants
     conclusion = _block(full, "conclusion-first")
     assert isinstance(conclusion, Equation)

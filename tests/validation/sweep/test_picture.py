@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from theory.counting import duration
 from validation.sweep.design import Design
 from validation.sweep.picture import draw, draw_pictures, panels_of
-from validation.sweep.progress import expected_end, in_words
+from validation.sweep.progress import expected_end
 from validation.sweep.spec import Picture, Spec
 
 LINES = {"x": "dimension", "y": "measured", "lines": ["first_order", "a_priori"], "title": "T"}
@@ -161,7 +162,7 @@ def test_any_numbers_can_be_drawn(found: list[tuple[Any, ...]]) -> None:
 
 def test_times_are_said_in_words() -> None:
     """The fitting unit, and the day where the end is on another one."""
-    assert [in_words(s) for s in (3, 150, 9000, 200_000)] == ["3 seconds", "2 minutes", "2 hours", "2 days"]
+    assert [duration(s) for s in (3, 150, 9000, 200_000)] == ["3 seconds", "2 minutes", "2 hours", "2 days"]
     from datetime import datetime
 
     now = datetime(2026, 3, 1, 14, 0)
