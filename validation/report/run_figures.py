@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
+from numerics.picture import decades
 from validation.report.figures import HEIGHT, legend_below, page
 
 PANEL = 2.6  # inches of one heat map
@@ -55,8 +56,7 @@ def over_epochs(
             )
         axes.set(xlabel="epoch", ylabel=name, xlim=(0, epoch[-1]))
         if logarithmic:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter("{x:g}")
+            decades(axes, "y")
         legend_below(drawing, axes)
         return drawing
 
