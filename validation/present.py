@@ -10,7 +10,6 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from numerics.trajectory import Trajectory
 from validation.loss_picture import loss_figure
 from validation.output_folder import new_folder, write_csv, write_json
 from validation.report.svg import svg_file
@@ -85,17 +84,18 @@ def headlines(result: Verification) -> list[str]:
     """One sentence for each trained model: what was learnt, what was not, and the index of the task's definition."""
     lines = []
     for group in filter(_has_training, result.groups()):
-        training = next(t for t in group if t.by_seed[0].source == "training").mean
+        seeded = next(t for t in group if t.by_seed[0].source == "training")
+        training, index = seeded.mean, seeded.index
         where = "" if training.dimension is None else f", d = {training.dimension:g}"
         line = (
             f"{training.model}{where}, t = {training.time[-1]:g}: trained p = {_mean_p(training.train_log_probability)}"
         )
         if group[0].task.queries:
             chance = 1 / group[0].task.vocabulary_size
-            line += (
-                f", held-out p = {_mean_p(training.query_log_probability)} (chance {chance:.3g}), "
-                f"index {asymmetry_index(training):.3f} (0 cursed, 1 lifted)"
-            )
+            line += f", held-out p = {_mean_p(training.query_log_probability)} (chance {chance:.3g})"
+        if index.questions:
+            line += f", index {index.mean:.3f} (0 cursed, 1 lifted)"
+        line += without_text(index.without, index.questions + index.without)
         lines.append(line)
     return lines
 
@@ -104,14 +104,9 @@ def _mean_p(log_probability: np.ndarray) -> str:
     return f"{np.exp(log_probability[-1]).mean():.3g}"
 
 
-def asymmetry_index(trajectory: Trajectory) -> float:
-    """Mean log-odds gained by held-out answers over mean log-odds gained by trained targets, since t = 0."""
-
-    def gained(log_probability: np.ndarray) -> float:
-        log_odds = log_probability - np.log(-np.expm1(log_probability))
-        return float((log_odds[-1] - log_odds[0]).mean())
-
-    return gained(trajectory.query_log_probability) / gained(trajectory.train_log_probability)
+def without_text(without: int, questions: int) -> str:
+    """What is said behind an index of the questions that have none; nothing where all have one."""
+    return f", {without} of {questions} without forward gain" if without else ""
 
 
 def report_text(result: Verification, terminal: bool) -> str:

@@ -33,9 +33,14 @@ class Level:
 
 
 def over_epochs(
-    epoch: np.ndarray, lines: Sequence[Line], levels: Sequence[Level], name: str, logarithmic: bool
+    epoch: np.ndarray,
+    lines: Sequence[Line],
+    levels: Sequence[Level],
+    name: str,
+    logarithmic: bool,
+    limits: tuple[float, float] | None = None,
 ) -> Drawing:
-    """Lines with their bands over seeds, against epochs, with labelled levels."""
+    """Lines with their bands over seeds, against epochs, with labelled levels; `limits` of the vertical axis."""
     with page(HEIGHT + 0.15 * len(lines)) as (drawing, palette):
         axes = drawing.add_subplot()
         for line in lines:
@@ -55,6 +60,8 @@ def over_epochs(
                 fontsize=9,
             )
         axes.set(xlabel="epoch", ylabel=name, xlim=(0, epoch[-1]))
+        if limits is not None:
+            axes.set_ylim(*limits)
         if logarithmic:
             decades(axes, "y")
         legend_below(drawing, axes)
