@@ -275,4 +275,6 @@ def _assemble(task: Task, time: np.ndarray, solve: Solver, source: Source, reaso
         trained_logit_change=trained_change,
         query_logit_change=query_change,
         error_bound=None if reason is None else ErrorBound(np.sqrt(error_square), "numerical", reason),
+        # the answers of one query are all unseen, and so have one level
+        answer_log_probability=np.repeat(query_log_p - np.log(answers), answers.astype(int), axis=1),
     )

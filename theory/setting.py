@@ -82,9 +82,6 @@ class Measure(Protocol):
     def settled_loss(self, setting: "Setting") -> tuple[float, float]:
         """The loss where training settles, and a bound on how far it still is from the end."""
 
-    def seconds(self, setting: "Setting", kind: ScheduleKind) -> float:
-        """How long `separation` takes along such a schedule, within a small factor."""
-
     def failure_interval(self, failures: int, draws: int) -> tuple[float, float]:
         """An exact binomial interval of the failure probability, at the run's share of the false-alarm rate."""
 

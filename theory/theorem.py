@@ -16,11 +16,12 @@ from typing import Any, Literal
 from sympy import Expr, Ge, Gt, latex
 
 from theory import notebook
+from theory.checked_proof import prove_checked
 from theory.claim import Claim, Evidence, Standing, Verdict, joint_verdict, standing
 from theory.derivation import Derivation
-from theory.proof import Refutation, Unproved, prove
+from theory.proof import Outcome as ProofOutcome
+from theory.proof import Refutation, Unproved
 from theory.proof_domain import Domain
-from theory.recheck import recheck
 from theory.setting import Setting
 from theory.statement import Identity, Inequality
 
@@ -97,6 +98,17 @@ class LinkProof:
     boxes: int | None = None
     precision: int | None = None
 
+    @classmethod
+    def of_outcome(cls, outcome: ProofOutcome, domain: Domain) -> "LinkProof":
+        """What `prove_checked` found over a domain: a proof, a refutation, or neither."""
+        match outcome:
+            case Refutation():
+                return cls("fails", "certified", f"negative at {outcome.witness}", str(domain))
+            case Unproved():
+                return cls("undecided", "certified", outcome.reason, str(domain), outcome.boxes)
+        detail = f"{outcome.describe()}; verified again by interval arithmetic"
+        return cls("holds", "certified", detail, str(domain), len(outcome.boxes), outcome.precision)
+
 
 @dataclass(frozen=True)
 class Link:
@@ -128,16 +140,7 @@ class Link:
         """A link expr >= 0 (> 0 if strict) over a whole domain, proved in balls and verified by the second checker."""
 
         def prove_it() -> LinkProof:
-            outcome = prove(expr, domain, strict=strict)
-            if isinstance(outcome, Refutation):
-                return LinkProof("fails", "certified", f"negative at {outcome.witness}", str(domain))
-            if isinstance(outcome, Unproved):
-                return LinkProof("undecided", "certified", outcome.reason, str(domain), outcome.boxes)
-            objection = recheck(outcome)
-            if objection is not None:
-                return LinkProof("undecided", "certified", f"the second checker objects: {objection}", str(domain))
-            detail = f"{outcome.describe()}; verified again by interval arithmetic"
-            return LinkProof("holds", "certified", detail, str(domain), len(outcome.boxes), outcome.precision)
+            return LinkProof.of_outcome(prove_checked(expr, domain, strict=strict), domain)
 
         relation = Gt if strict else Ge
         return Link(id, latex(relation(expr, 0, evaluate=False)), argument, prove_it)
@@ -169,11 +172,6 @@ class Certificate:
 def no_certificate(setting: Setting) -> Certificate:
     """For theorems without constants of their own."""
     return Certificate()
-
-
-def no_time(setting: Setting) -> float:
-    """For theorems whose measurements take no time worth announcing."""
-    return 0.0
 
 
 def nothing_remains(setting: Setting) -> list[Claim]:
@@ -274,7 +272,7 @@ class Theorem:
     """A statement (LaTeX) with its reference, assumptions, proof in numbered links, conclusion and constants.
 
     `task` says which reading of a fact file, or which built-in task, the theorem is about. `remains` are the claims
-    that still hold where an assumption fails; `seconds` what its measurements take, within a small factor.
+    that still hold where an assumption fails.
     """
 
     id: str
@@ -287,7 +285,6 @@ class Theorem:
     links: tuple[Link, ...] = ()
     certificate: Callable[[Setting], Certificate] = no_certificate
     remains: Callable[[Setting], list[Claim]] = nothing_remains
-    seconds: Callable[[Setting], float] = no_time
 
     def check(self, setting: Setting) -> CheckedTheorem:
         """Check every assumption and link; where all may hold, evaluate the constants and judge the conclusion."""

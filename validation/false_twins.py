@@ -25,6 +25,7 @@ from validation.replay import AdamReplay, adam_claim
 from validation.step_order import DIMENSION as STEP_DIMENSION
 from validation.step_order import EPOCHS_RECORDED, SCHEDULES, STEPS, distances, runs_over_steps
 from validation.step_order import INIT_SCALE as STEP_INIT_SCALE
+from validation.stiff_claim import check_stiff, exact, small_task, solved
 from validation.training import TrainingSettings, train
 from validation.twin import NumericalTwin
 
@@ -122,6 +123,12 @@ def _flow_a_thousandth_late() -> Claim:
     time = STEPS[0] * len(task.train_context) * np.array(EPOCHS_RECORDED)
     late = start + np.stack(list(flow_changes(task, instances.grams[0], start, 0.999 * time)))
     return check_extrapolation(schedule.name, STEPS, [run[:, 0] for run in runs.logits], late, runs.error)
+
+
+def _stiff_flow_a_thousandth_late() -> Claim:
+    task, time = small_task(), np.array([10.0, 100.0])
+    loose, tight = (solved(task, time, tolerance) for tolerance in (1e-6, 1e-8))
+    return check_stiff(loose, tight, exact(task, 0.999 * time), time)
 
 
 def _adam_with_other_step() -> Claim:
@@ -252,6 +259,12 @@ TWINS = (
         "flow a thousandth late",
         "2 pairs, 6 tokens, full batch",
         _flow_a_thousandth_late,
+    ),
+    NumericalTwin(
+        "stiff-flow-is-closed-form",
+        "closed form a thousandth late",
+        "4 contexts, one of two targets, 10 tokens, t = 10 and 100",
+        _stiff_flow_a_thousandth_late,
     ),
     NumericalTwin(
         "training-is-adam",

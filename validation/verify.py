@@ -23,6 +23,7 @@ from validation.run_claims import claims_of
 from validation.settings import VerifySettings, largest_share
 from validation.sgd_rows import sgd_row_claims
 from validation.step_order import StepOrder, step_order_claims
+from validation.stiff_claim import stiff_claim
 from validation.training import TrainingSettings
 
 # Called with the stage's name and how much of it is done, 0 to 1.
@@ -138,7 +139,7 @@ def _stages(task: Task, trained_task: Task, settings: VerifySettings) -> Iterato
     yield "deriving", lambda tell: Finding(_derive(tell), [])
     if bilinear:
         yield "integrating the bilinear flow", lambda tell: Finding(*predict_bilinear(flow_task, settings)[::-1])
-        yield "error bound", lambda tell: Finding([error_bound_claim(bound_task, settings.seed)], [])
+        yield "error bound", lambda tell: Finding([error_bound_claim(bound_task, settings.seed), stiff_claim()], [])
         if order_task.queries:
             yield "order in the dimension", lambda tell: Finding([first_order_claim(order_task, settings.seed)], [])
         yield (

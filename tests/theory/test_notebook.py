@@ -149,13 +149,15 @@ def test_a_trajectory_is_a_picture_of_both_losses() -> None:
     shown = trajectory(np.zeros((2, 20)))
     (axes,) = trajectory_figure(shown).axes
     lines = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
-    np.testing.assert_array_equal(lines["loss"], shown.loss[1:])
-    np.testing.assert_array_equal(lines["reversal loss"], shown.reversal_loss[1:])
-    assert lines[r"$\log m$"] == pytest.approx([np.log(20)] * 2)
+    np.testing.assert_array_equal(lines["training loss, flow"], shown.loss[1:])
+    np.testing.assert_array_equal(lines["reversal loss, flow"], shown.reversal_loss[1:])
+    assert axes.texts[0].get_text() == "log m = 3"
+    assert axes.texts[0].xy[1] == pytest.approx(np.log(20))
     assert (axes.get_xscale(), axes.get_yscale(), axes.get_title()) == ("log", "log", "bilinear, flow, d = 1e+08")
     assert shown._repr_png_().startswith(b"\x89PNG")
     (bare,) = trajectory_figure(trajectory(None)).axes
     assert len(bare.get_lines()) == 2
+    assert not bare.texts
 
 
 def test_setting_of_a_task_is_enough_to_check() -> None:

@@ -112,7 +112,7 @@ def order_certificate(setting: Setting) -> Certificate:
 def _prove_step() -> LinkProof:
     """The inequality at the largest step for M = 100; other sizes are proved when they are asked for."""
     proof = largest_step(100).proof
-    return LinkProof("holds", "certified", proof.describe(), str(proof.domain), len(proof.boxes), proof.precision)
+    return LinkProof.of_outcome(proof, proof.domain)
 
 
 UNSEEN_ORDER = Theorem(

@@ -125,7 +125,6 @@ def lower_bound_theorem(id: str, title: str, reference: str, kind: ScheduleKind)
         links=(*proof_links(kind), lemmas.lower_bound),
         certificate=lambda setting: separation_certificate(setting, kind, floor_kept(setting, kind)),
         remains=what_remains,
-        seconds=lambda setting: setting.measure.seconds(setting, kind),
     )
 
 

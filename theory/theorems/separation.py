@@ -331,7 +331,6 @@ def separation_theorem(
         links=proof_links(kind),
         certificate=lambda setting: separation_certificate(setting, kind, at_most(setting)),
         remains=what_remains,
-        seconds=lambda setting: setting.measure.seconds(setting, kind),
     )
 
 

@@ -88,7 +88,7 @@ def sweep(
             interrupted_with(lambda: _left(store, design, output / MANIFEST)),
         ):
             done = take_over(store, design, output, resume)
-            with ticking(len(design.cells), len(done), pool.workers, errors) as ticker:
+            with ticking(len(design.cells), done, pool.workers, errors) as ticker:
                 for note in store.notes:
                     ticker.say(f"note: {note}")
                 if done:
@@ -96,9 +96,8 @@ def sweep(
                         f"{len(done):,} of {count_of(len(design.cells), 'cell')} {'is' if len(done) == 1 else 'are'} "
                         "finished already"
                     )
-                outcomes = run(
-                    design, store, done, pool, lambda found: ticker.finished(found.seconds, found.status == "failed")
-                )
+                ticker.announce()
+                outcomes = run(design, store, done, pool, ticker.finished)
             result = write_results(design, store, outcomes, spec, output)
         if as_json:
             print_out(json.dumps(result.manifest, ensure_ascii=False, allow_nan=False) + "\n")

@@ -15,7 +15,7 @@ from torch import Tensor
 from theory.counting import count_of
 from validation.experiments.result import FILE, Condition, RunResult
 from validation.output_folder import new_folder, write_csv, write_json
-from validation.present import VERDICT_STYLE
+from validation.present import VERDICT_STYLE, without_text
 from validation.report.runs import run_figures_of
 from validation.report.write import write_figure
 
@@ -59,7 +59,7 @@ def _conditions(result: RunResult) -> Table:
             f"{c.sort_chance:.3g}",
             f"{sum(c.right)} of {c.questions * len(c.right)}",
             f"{c.final('rank').mean():.3g}",
-            spread(c.final("index")),
+            f"{spread(c.final('index'))}{without_text(sum(c.without_forward_gain), c.questions * len(c.right))}",
         )
     return table
 

@@ -7,9 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from theory.counting import count_of
+from theory.counting import count_of, duration
 from validation.present import VERDICT_STYLE
-from validation.sweep.progress import in_words
 from validation.sweep.run import TIMINGS, SweepResult
 
 MOST_FAILURES = 12
@@ -33,7 +32,7 @@ def sweep_text(result: SweepResult, output: Path, terminal: bool) -> str:
         console.print(Text(f"{output}: {files}, manifest.json"))
         style = "bold red" if counts["failed"] else "green"
         line = f"{counts['ok']:,} of {count_of(counts['cells'], 'cell')} finished, {counts['failed']:,} failed; "
-        console.print(Text(f"{line}{in_words(manifest['seconds'])} of work in all", style=style))
+        console.print(Text(f"{line}{duration(manifest['seconds'])} of work in all", style=style))
     return captured.get()
 
 

@@ -122,7 +122,9 @@ def run(
         outcomes[cell.digest] = outcome
         finished(outcome)
 
-    drive([cell for cell in design.cells if cell.digest not in done], pool, keep)
+    # in an order that follows from no setting, so that the first cells tell how long the others will take
+    left = sorted((cell for cell in design.cells if cell.digest not in done), key=lambda cell: cell.digest)
+    drive(left, pool, keep)
     return outcomes
 
 

@@ -22,7 +22,7 @@ import pytest
 from joblib import parallel_config
 
 from validation.cli import main
-from validation.sweep.cell import attempt, file_digest
+from validation.sweep.cell import Outcome, attempt, file_digest
 from validation.sweep.design import design_of
 from validation.sweep.progress import Ticker
 from validation.sweep.spec import read_spec
@@ -334,8 +334,8 @@ def test_an_interruption_keeps_what_is_finished(tmp_path: Path, sweep: Sweep, mo
     spec.write_text(QUICK.replace("seeds = 8", "seeds = 1"))
     finished = Ticker.finished
 
-    def interrupted(ticker: Ticker, seconds: float, failed: bool) -> None:
-        finished(ticker, seconds, failed)
+    def interrupted(ticker: Ticker, outcome: Outcome) -> None:
+        finished(ticker, outcome)
         if ticker.done == 2:
             raise KeyboardInterrupt
 
