@@ -7,7 +7,8 @@ DESCENT = ("tests/numerics/test_descent.py",)
 MEASURED = ("tests/validation/test_measurements.py",)
 DECOUPLED = ("tests/numerics/test_decoupled.py",)
 KERNELS = ("tests/numerics/test_kernels.py", "tests/numerics/test_nonexpansive.py")
-ASKED = ("tests/numerics/test_asked_embedding.py",)
+ASKED = ("tests/numerics/test_asked_embedding.py::test_the_law_at_given_coordinates_is_that_of_drawn_embeddings",)
+RESPONSE = ("tests/numerics/test_asked_embedding.py::test_coordinates_held_fixed_are_refused",)
 
 MUTANTS = (
     Mutant(
@@ -101,18 +102,18 @@ MUTANTS = (
     Mutant(
         "numerics.asked_embedding",
         "_draws",
-        "scale = gram.dimension**-0.5",
-        "scale = 0.9 * gram.dimension**-0.5",
+        "scale, pairs = gram.dimension**-0.5, DRAWS // 2",
+        "scale, pairs = 0.9 * gram.dimension**-0.5, DRAWS // 2",
         "embeddings are N(0, I/d)",
         ASKED,
     ),
     Mutant(
         "numerics.asked_embedding",
         "predicted_index",
-        "neglected.append(abs(",
-        "neglected.append(0 * abs(",
-        "coordinates depend on the asked embedding themselves",
-        ASKED,
+        "_log_odds_gains(initial_logits[q.context], moved + added, right)",
+        "_log_odds_gains(initial_logits[q.context], moved, right)",
+        "trained rows respond to the asked embedding themselves",
+        RESPONSE,
     ),
     Mutant(
         "numerics.gram",

@@ -4,10 +4,6 @@ from mutants.mutant import Mutant
 
 INSTANCE = ("tests/numerics/test_instance_bounds.py",)
 SIGNED = ("tests/theory/test_signed_chain.py",)
-CHAINS = (
-    "tests/theory/test_separation.py::test_loss_share",
-    "tests/theory/test_separation.py::test_signed_exponent_tends_to_first_order",
-)
 FLOORS = ("tests/theory/test_lower_bound.py",)
 
 MUTANTS = (
@@ -190,18 +186,26 @@ MUTANTS = (
     Mutant(
         "theory.signed_chain",
         "_signed_query",
-        "slope = fall * rate / query.loss",
-        "slope = fall * rate / (2 * query.loss)",
-        "the exponent is the slope itself where the loss hardly falls",
-        (*SIGNED, *CHAINS),
+        "exponent_to_floor(fall * rate, query.loss,",
+        "exponent_to_floor(fall * rate, 2 * query.loss,",
+        "the loss starts no higher than that",
+        SIGNED,
     ),
     Mutant(
         "theory.signed_chain",
-        "_signed_query",
-        "slope * -remaining.log() / (1 - remaining)",
-        "slope",
+        "exponent_to_floor",
+        "fall * (loss / floor).log() / (loss - floor)",
+        "fall / loss",
         "-log(1 - e l)/l grows as the loss falls to its floor",
-        (*SIGNED, *CHAINS),
+        SIGNED,
+    ),
+    Mutant(
+        "theory.signed_chain",
+        "exponent_to_floor",
+        "return upper(fall / floor)",
+        "return upper(fall / (2 * floor))",
+        "where the first loss may be the floor the exponent may be fall/F",
+        SIGNED,
     ),
     Mutant(
         "theory.coherence",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
+from numerics import certified_defect
 from numerics.certified_defect import CertifiedDefect, _matrix, _mean_square, _positive_definite, _shifted
 from numerics.error_bound import NumericalDefect
 from numerics.flow import flow_pieces, flow_states, integrate_flow, numerical_defect
@@ -162,3 +163,14 @@ def test_taylor_shift_and_mean_square_are_exact_on_small_cases():
     ones = scalars[:1] * 2
     assert _mean_square(ones, ones) == pytest.approx(np.sqrt(16 / 3), rel=1e-14)
     assert _mean_square(ones, ones) >= np.sqrt(16 / 3)
+
+
+def test_a_wrong_factor_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Positive definite is what is left of G after a factor is, by dominance: an indefinite G with ones on its diagonal
+    is not, whatever floating point says of its eigenvalues and factor.
+    """
+    indefinite = 2.0 * (np.ones((3, 3)) - np.eye(3))  # G has the eigenvalues 5, -1, -1
+    monkeypatch.setattr(certified_defect, "eigvalsh", lambda *_, **__: np.array([0.5]))
+    monkeypatch.setattr(certified_defect, "cholesky", lambda *_, **__: np.zeros((3, 3)))
+    assert not certified_defect._positive_definite(indefinite)
+    assert certified_defect._positive_definite(0.1 * indefinite)

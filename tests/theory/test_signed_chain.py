@@ -351,9 +351,8 @@ def by_hand(bounds: CoherenceBounds, spread: float, gap: float, down: float, up:
     across = min(named * most + gamma * least, gamma * most) + 4 * mu * gamma
     length = (1 - mu) * (1 + np.exp(-spread) / (m - 1) - 4 * mu) - np.exp(gap) * across
     first, start = np.log1p(np.exp(-float(bounds.log_odds[0]))), float(bounds.queries[0].loss)
-    slope = (np.exp(gap) * down - up) * first / -np.expm1(-first) / (length * start)
-    phi = floor / start
-    return max(slope * np.log(1 / phi) / (1 - phi), 0.0) if phi < 1 else max(slope, 0.0)
+    fall = max(np.exp(gap) * down - up, 0.0) * first / -np.expm1(-first) / length
+    return fall * np.log(start / floor) / (start - floor) if floor < start else fall / floor
 
 
 @pytest.mark.parametrize("kind", ["flow", "gd", "cyclic", "reshuffled"])
@@ -379,6 +378,10 @@ def test_the_exponent_by_hand(build: str, kind: str) -> None:
         expected = by_hand(bounds, exponent.range, exponent.log_odds_gap, down, up, floor)
         assert exponent.epsilon == pytest.approx(expected, rel=1e-9, abs=1e-18)
         found.append(exponent.epsilon)
+        # a query that may start at its floor counts as if it did
+        low = replace(bounds, queries=(replace(query, loss=arb(0.999 * floor)),))
+        expected = by_hand(low, exponent.range, exponent.log_odds_gap, down, up, floor)
+        assert signed(low, schedule).epsilon == pytest.approx(expected, rel=1e-9, abs=1e-18)
     assert max(found) > 0 or build == "chains"
 
 
