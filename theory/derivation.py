@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from theory import notebook
-from theory.claim import Claim, Evidence, Verdict, joint_verdict, weakest_evidence
+from theory.claim import Claim, ClaimText, Evidence, Verdict, joint_verdict, weakest_evidence
+from theory.counting import count_of
 from theory.statement import Check, Identity, Inequality
 from theory.twin import TwinVerdict, twin_id
 
@@ -60,20 +61,19 @@ class Derivation:
         """The weakest evidence among the steps."""
         return weakest_evidence([step.check.evidence for step in self.steps])
 
+    @property
+    def text(self) -> ClaimText:
+        """What the law says and rests on."""
+        statement = self.statement or self.conclusion.latex
+        return ClaimText(self.id, self.title, statement, self.reference, self.assumptions)
+
     def claim(self) -> Claim:
         """The conclusion as a claim, with the number of steps and the first step that is in doubt."""
         doubtful = [
             f"step {n} ({s.rule}): {s.check.detail}" for n, s in enumerate(self.steps, 1) if s.check.verdict != "holds"
         ]
-        return Claim(
-            id=self.id,
-            title=self.title,
-            statement=self.statement or self.conclusion.latex,
-            reference=self.reference,
-            verdict=self.verdict,
-            evidence=self.evidence,
-            detail=doubtful[0] if doubtful else f"{len(self.steps)} steps, each checked where it stands",
-        )
+        detail = doubtful[0] if doubtful else f"{count_of(len(self.steps), 'step')}, each checked where it stands"
+        return self.text.judged(self.verdict, self.evidence, detail=detail)
 
     def _repr_html_(self) -> str:
         """For notebooks: see `theory.notebook`."""

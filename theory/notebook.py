@@ -19,12 +19,11 @@ COLOR = {"holds": "#2e8b57", "fails": "#d0342c", "undecided": "#b8860b", "not ap
 
 # -- HTML --
 def claim_html(claim: "Claim") -> str:
-    """Title, verdict, statement, and the two numbers that were compared."""
-    numbers = "" if claim.measured is None else f"measured {claim.measured:.4g}"
-    numbers += "" if claim.bound is None else f", bound {claim.bound:.4g}"
+    """Title, verdict, statement, what it assumes, and the two numbers that were compared."""
+    numbers = _compared(claim.measured, claim.bound, claim.standing)
     return (
         f"{_heading(claim.title, claim.verdict, claim.evidence)}{_formula(claim.statement)}"
-        f"{_paragraphs(claim.reference, numbers.removeprefix(', '), claim.detail)}"
+        f"{_assumed(claim.assumptions)}{_paragraphs(claim.reference, numbers, claim.detail)}"
     )
 
 
@@ -37,7 +36,7 @@ def derivation_html(derivation: "Derivation") -> str:
     law = "" if derivation.statement is None else f"<p>The law:</p>{_formula(derivation.statement)}"
     return (
         f"{_heading(derivation.title, derivation.verdict, derivation.evidence)}{_paragraphs(derivation.reference)}"
-        f"<ul>{''.join(f'<li>{_text(assumption)}</li>' for assumption in derivation.assumptions)}</ul>"
+        f"{_assumed(derivation.assumptions)}"
         f"<ol>{steps}</ol>{law}"
     )
 
@@ -61,13 +60,13 @@ def checked_theorem_html(checked: "CheckedTheorem") -> str:
         for a, f in checked.findings
     ]
     links = [(_text(link.argument), _known(proof.verdict, proof.evidence)) for link, proof in checked.links]
+    compared = _compared(outcome.measured, outcome.bound, outcome.standing)
     numbers = {
-        "measured": outcome.measured,
-        "bound": outcome.bound,
         "certified exponent": certificate.epsilon,
-        "smallest certified dimension": certificate.dimension,
+        "certified dimension": certificate.dimension,
     }
-    found = "; ".join(f"{name} {value:.6g}" for name, value in numbers.items() if value is not None)
+    known = [f"{name} {value:.6g}" for name, value in numbers.items() if value is not None]
+    found = "; ".join([compared, *known] if compared else known)
     return (
         f"{_heading(theorem.title, checked.verdict, outcome.evidence)}{_paragraphs(theorem.reference)}"
         f"{_formula(theorem.statement)}{_paragraphs(found, outcome.detail)}"
@@ -80,9 +79,20 @@ def _heading(title: str, verdict: "Verdict", evidence: "Evidence") -> str:
     return f"<p><strong>{_text(title)}</strong>: {_known(verdict, evidence)}</p>"
 
 
+def _compared(measured: float | None, bound: float | None, standing: str) -> str:
+    """The number measured, how it stands to its bound, and the bound; what there is of them."""
+    words = (("measured", measured), ("bound", bound))
+    return f" {standing} ".join(f"{word} {value:.6g}" for word, value in words if value is not None)
+
+
 def _known(verdict: "Verdict", evidence: "Evidence") -> str:
     how = "" if verdict == "not applicable" else f" ({evidence})"
     return f'<span style="color: {COLOR[verdict]}">{verdict}</span>{how}'
+
+
+def _assumed(assumptions: Iterable[str]) -> str:
+    items = "".join(f"<li>{_text(assumption)}</li>" for assumption in assumptions)
+    return f"<p>Assumes:</p><ul>{items}</ul>" if items else ""
 
 
 def _paragraphs(*texts: str) -> str:

@@ -15,6 +15,7 @@ from flint import ctx, fmpq
 from sympy import Expr, Rational, S, Symbol
 
 from theory.claim import Evidence
+from theory.counting import count_of
 from theory.deadline import OutOfTimeError, check_time, time_limit
 from theory.enclosure import EnclosureError, compiled, enclosure
 from theory.proof_contact import slope_on
@@ -60,7 +61,7 @@ class Proof:
         """The argument in one line for people."""
         used = Counter(type(p).__name__.lower() for leaf in self.boxes for p in parts(leaf.method))
         ways = ", ".join(f"{number} {name}" for name, number in used.most_common())
-        boxes = f"{len(self.boxes)} box" + ("es" if len(self.boxes) > 1 else "")
+        boxes = count_of(len(self.boxes), "box", "boxes")
         sign = ">" if self.strict else ">="
         return f"{self.expr} {sign} 0 for {self.domain}: ball arithmetic at {self.precision} bits on {boxes} ({ways})"
 
@@ -113,7 +114,7 @@ def prove(
     except RecursionError:
         return Unproved("an expression, or a derivative of it, is nested too deeply", 0, {})
     except OutOfTimeError:
-        return Unproved(f"the limit of {most_seconds:g} seconds", 0, {})
+        return Unproved(f"the limit of {most_seconds:g} {'second' if most_seconds == 1 else 'seconds'}", 0, {})
     given = {y: x for x, y in domain.real.items()}
     match outcome:
         case Unproved():
@@ -192,7 +193,8 @@ class _Search:
 
     def _unproved(self, boxes: int, left: list[dict[Symbol, Interval]], cuts: int) -> Unproved:
         smallest = min(left, key=_volume)
-        why = f"the limit of {self.most_boxes} boxes" if boxes >= self.most_boxes else f"{cuts} cuts of one box"
+        limit = f"the limit of {count_of(self.most_boxes, 'box', 'boxes')}"
+        why = limit if boxes >= self.most_boxes else f"{count_of(cuts, 'cut')} of one box"
         reason = f"{why} reached without a proof or a counterexample: the expression may touch zero inside that box"
         return Unproved(reason, boxes, {x: side(s) for x, s in smallest.items()})
 

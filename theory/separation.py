@@ -17,8 +17,10 @@ Everything is evaluated in balls; an exponent that is returned is proved.
 import math
 from dataclasses import replace
 
+from flint import arb
+
 from theory.coherence import CoherenceBounds, Schedule
-from theory.exponent import Exponent
+from theory.exponent import Exponent, loss_of
 from theory.signed_chain import signed
 from theory.two_phase import two_phase
 
@@ -35,3 +37,17 @@ def certify(bounds: CoherenceBounds, schedule: Schedule) -> Exponent:
     if not all(math.isfinite(e) for e in by_query):
         named = absolute  # its conditions are the weaker ones: what they miss is what is missing
     return replace(named, by_query=by_query, range=kept_signs.range, log_odds_gap=kept_signs.log_odds_gap)
+
+
+def guaranteed_loss(bounds: CoherenceBounds, epsilon: float, loss: float) -> float:
+    """The least that L_rev can be where L is `loss`, L_rev(0) (loss/L(0))^eps, by an exponent proved for `bounds`.
+
+    Zero where there is no exponent and no query; nan at a `loss` that is nan.
+    """
+    if math.isnan(loss):
+        return math.nan
+    if not math.isfinite(epsilon) or not bounds.queries:
+        return 0.0
+    start = sum((query.loss for query in bounds.queries), arb(0)) / len(bounds.queries)
+    left = (arb(loss) / loss_of(bounds.log_odds[0])).min(arb(1))  # the loss never rises above its start
+    return float((start * left**epsilon).lower())

@@ -22,15 +22,19 @@ class Separation:
     `certified` holds the instance's certified exponent (infinite where none), `measured` the largest over all times of
     -log(L_rev(t)/L_rev(0)) / log(L(0)/L(t)), `first_order` -sum_a w_a / m of the worst query, what first-order theory
     gives for it at t -> 0; shapes (draws,).
-    `reversal_loss` is L_rev where the loss first falls to the loss target (nan where it does not), `exponents` the
-    certificates in full, `bounds` what they rest on (but for the signs of the couplings), `span` says in words how far
-    the runs went.
+    `reversal_loss` is L_rev where the loss first falls to the loss target (nan where it does not), and `target_loss` is
+    a lower bound of L there. `measured_error`, `reversal_error` say by how much the solver or rounding may have raised
+    the measured exponent and moved the reversal loss. `exponents` are the certificates in full, `bounds` what they rest
+    on (but for the signs of the couplings), `span` says in words how far the runs went.
     """
 
     certified: np.ndarray
     measured: np.ndarray
+    measured_error: np.ndarray
     first_order: np.ndarray
     reversal_loss: np.ndarray
+    reversal_error: np.ndarray
+    target_loss: np.ndarray
     exponents: tuple[Exponent, ...]
     bounds: tuple[CoherenceBounds, ...]
     span: str
@@ -78,9 +82,6 @@ class Measure(Protocol):
     def settled_loss(self, setting: "Setting") -> tuple[float, float]:
         """The loss where training settles, and a bound on how far it still is from the end."""
 
-    def seconds(self, setting: "Setting", kind: ScheduleKind) -> float:
-        """How long `separation` takes along such a schedule, within a small factor."""
-
     def failure_interval(self, failures: int, draws: int) -> tuple[float, float]:
         """An exact binomial interval of the failure probability, at the run's share of the false-alarm rate."""
 
@@ -127,7 +128,7 @@ class NoRuns:
 class Setting:
     """A task and the numbers chosen for it; time is step size x steps, losses are in nats.
 
-    `dimension` None asks for the smallest certified one. `loss_target` is c, `reversal_floor` C of Theorem 2 (None:
+    `dimension` None asks for one that is certified. `loss_target` is c, `reversal_floor` C of Theorem 2 (None:
     log(m/2)). `learning_rate` None stands for that of `rate`. `steps` None runs as long as the theorem's constants say.
     `draws` instances start at `seed`.
     """

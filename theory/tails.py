@@ -205,10 +205,10 @@ def a_priori_bounds(shape: TaskShape, dimension: int, delta: float, init_scale: 
 
 @dataclass(frozen=True)
 class CertifiedDimension:
-    """The smallest dimension at which the exponent is certified for probability 1 - delta, None where none is.
+    """A dimension at which the exponent is certified for probability 1 - delta, None where none was found.
 
-    `exponent` is the certificate there (at the largest dimension tried where none was enough), `allowed` what it must
-    not exceed, `events` the shares of delta.
+    `exponent` is the certificate at that very dimension (at the largest one tried where none was enough), `allowed`
+    what it must not exceed, `events` the shares of delta.
     """
 
     dimension: int | None
@@ -221,10 +221,14 @@ class CertifiedDimension:
 Allowed = Callable[[CoherenceBounds], float]
 
 
-def smallest_dimension(
+def bisect_dimension(
     shape: TaskShape, allowed: Allowed, delta: float, init_scale: float, schedule: Schedule
 ) -> CertifiedDimension:
-    """Bisect for the smallest certified d up to 10^30; every bound improves with d."""
+    """A certified d up to 10^30, found by bisection: the double below it is not certified.
+
+    It need not be the smallest, nor is every larger d certified: tails and regions are found to a few digits, so the
+    exponent is no monotone function of d in the last of them. Only dimensions that a double holds exactly are tried.
+    """
 
     def tried(dimension: int) -> CertifiedDimension:
         bounds = a_priori_bounds(shape, dimension, delta, init_scale)
@@ -232,17 +236,17 @@ def smallest_dimension(
         enough = exponent.epsilon <= limit
         return CertifiedDimension(dimension if enough else None, exponent, limit, events(shape, dimension, delta))
 
-    low, high = 0, LARGEST_DIMENSION
+    low, high = 0, int(float(LARGEST_DIMENSION))
     best = tried(high)
     if best.dimension is None:
         return best
-    while high - low > 1:
+    while True:
         # halve the exponent of d first, then d itself
-        middle = math.isqrt(max(low, 1) * high) if high > 4 * max(low, 1) else (low + high) // 2
-        middle = min(max(middle, low + 1), high - 1)
+        middle = int(float(math.isqrt(max(low, 1) * high) if high > 4 * max(low, 1) else (low + high) // 2))
+        if not low < middle < high:
+            return best
         found = tried(middle)
         if found.dimension is None:
             low = middle
         else:
             high, best = middle, found
-    return best

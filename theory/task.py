@@ -15,10 +15,11 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
+from theory.counting import count_of
 from theory.errors import BadInput
 
-# Shares are quotients of floats: equal ones differ by a few roundings.
-EQUAL_SHARES = 1e-14
+# What a share of weight is rounded by besides the sum of its statements: the decimal of the file, the quotient.
+ROUNDINGS = 3
 
 
 class TaskError(BadInput):
@@ -124,11 +125,33 @@ class Task:
         """Whether every trained context has one target: the assumption of the paper's theorems."""
         return bool((self.target_count == 1).all())
 
+    @cached_property
+    def share_rounding(self) -> float:
+        """How far apart equal shares of weight may be, relative to their size: a rounding for each statement summed."""
+        statements = np.array([max(len(rows), 1) for rows in self.train_rows])
+        most = np.bincount(self.train_context, weights=statements).max()
+        return float(np.finfo(float).eps * (ROUNDINGS + most))
+
+    @cached_property
+    def uneven_contexts(self) -> np.ndarray:
+        """The trained contexts whose share of the weight is not the commonest one; empty where all are 1/N."""
+        share = self.context_weight
+        rising = np.sort(share)
+        group = np.cumsum(np.diff(rising, prepend=rising[0]) > self.share_rounding * rising)
+        usual = np.median(rising[group == np.bincount(group).argmax()])
+        return np.flatnonzero(np.abs(share - usual) > self.share_rounding * usual)
+
     @property
     def equal_shares(self) -> bool:
         """Whether every trained context has the same share 1/N of the weight, up to rounding."""
-        share = self.context_weight
-        return bool(share.max() - share.min() <= EQUAL_SHARES * share.max())
+        return not len(self.uneven_contexts)
+
+    @property
+    def heaviest_visit(self) -> float:
+        """K max_k w_k, how far a unit step of batch one moves a row at most, per unit of residual; even pairs: 1."""
+        lightest, heaviest = float(self.train_weight.min()), float(self.train_weight.max())
+        even = heaviest - lightest <= self.share_rounding * heaviest  # then their sum is one but for rounding
+        return 1.0 if even else len(self.train_weight) * heaviest
 
     @cached_property
     def conflicts(self) -> dict[int, list[tuple[int, tuple[int, ...]]]]:
@@ -164,6 +187,22 @@ class Task:
     def context_name(self, context: int) -> str:
         """The context's tokens as a person reads them."""
         return " + ".join(self.tokens[t] for t in self.contexts[context])
+
+    @property
+    def asked_answers(self) -> int:
+        """Held-out answers; a question may have several, which are right together."""
+        return sum(len(query.answers) for query in self.queries)
+
+    @property
+    def sizes(self) -> str:
+        """How large the task is, for people."""
+        asked = count_of(self.asked_answers, "held-out answer")
+        if self.asked_answers != len(self.queries):
+            asked += f" to {count_of(len(self.queries), 'question')}"
+        return (
+            f"{count_of(len(self.train_context), 'trained pair')}, {count_of(self.trained_contexts, 'context')}, "
+            f"{asked}, {count_of(self.vocabulary_size, 'token')}"
+        )
 
     def unseen_targets(self) -> np.ndarray:
         """Boolean (N, m): tokens that are never a target of the trained context (dense: small tasks only)."""
@@ -279,7 +318,7 @@ def first_pairs(task: Task, pairs: int) -> Task:
     ]
     kept = [s for s in queries if known.issuperset((*s.context, s.target))]
     relations = dict.fromkeys(s.relation for s in statements)
-    return build_task(f"{task.name} (first {pairs} pairs)", statements, kept, extra_tokens=relations)
+    return build_task(f"{task.name} (first {count_of(pairs, 'pair')})", statements, kept, extra_tokens=relations)
 
 
 def _pairs_around(task: Task, query: Query) -> Iterator[int]:

@@ -17,7 +17,7 @@ from sympy import Expr, Ge, Gt, latex
 
 from theory import notebook
 from theory.checked_proof import prove_checked
-from theory.claim import Claim, Evidence, Verdict, joint_verdict
+from theory.claim import Claim, Evidence, Standing, Verdict, joint_verdict, standing
 from theory.derivation import Derivation
 from theory.proof import Outcome as ProofOutcome
 from theory.proof import Refutation, Unproved
@@ -72,6 +72,11 @@ class Outcome:
             value = getattr(self, name)
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{name} must be a finite number or None, got {value!r}")
+
+    @property
+    def standing(self) -> Standing:
+        """How the measured number stands to the bound."""
+        return standing(self.measured, self.bound)
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ class Link:
 class Certificate:
     """The constants that are proved for a setting.
 
-    `epsilon`: the certified exponent; `dimension`: the smallest certified embedding dimension; either may be None.
+    `epsilon`: the certified exponent; `dimension`: an embedding dimension that is certified; either may be None.
     `constants` names further proved numbers.
     """
 
@@ -167,11 +172,6 @@ class Certificate:
 def no_certificate(setting: Setting) -> Certificate:
     """For theorems without constants of their own."""
     return Certificate()
-
-
-def no_time(setting: Setting) -> float:
-    """For theorems whose measurements take no time worth announcing."""
-    return 0.0
 
 
 def nothing_remains(setting: Setting) -> list[Claim]:
@@ -272,7 +272,7 @@ class Theorem:
     """A statement (LaTeX) with its reference, assumptions, proof in numbered links, conclusion and constants.
 
     `task` says which reading of a fact file, or which built-in task, the theorem is about. `remains` are the claims
-    that still hold where an assumption fails; `seconds` what its measurements take, within a small factor.
+    that still hold where an assumption fails.
     """
 
     id: str
@@ -285,7 +285,6 @@ class Theorem:
     links: tuple[Link, ...] = ()
     certificate: Callable[[Setting], Certificate] = no_certificate
     remains: Callable[[Setting], list[Claim]] = nothing_remains
-    seconds: Callable[[Setting], float] = no_time
 
     def check(self, setting: Setting) -> CheckedTheorem:
         """Check every assumption and link; where all may hold, evaluate the constants and judge the conclusion."""

@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from theory.counting import count_of
 from theory.errors import BadInput
 from theory.facts import ContextKind
 from theory.opposites import Asked, asked_of
@@ -67,7 +68,8 @@ def variant(task: Task, data: Data, share: float = 0.5, seed: int = 0, context: 
             chosen = round(share * len(questions))
             if not 0 < chosen < len(questions) + (data == "reversed-copies"):
                 raise BadInput(
-                    f"--share {share:g}: of {len(questions)} questions this trains {chosen}; expected at least one, "
+                    f"--share {share:g}: of {count_of(len(questions), 'question')} this trains {chosen}; expected at "
+                    "least one, "
                     "and one that is left to ask"
                 )
             order = np.random.default_rng([seed, len(questions)]).permutation(len(questions))

@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from theory.claim import Verdict, joint_verdict
+from theory.counting import count_of, duration
 from theory.setting import Measure, Setting
 from theory.task import Task, TaskError
 from theory.theorem import Assumption, Certificate, CheckedTheorem, Finding, Outcome, TaskKind, Theorem
 from validation.check_settings import CheckSettings, select, unknown_theorem
 from validation.coverage import CoveredClaim, cover
+from validation.measurements import Key, Measurements
+from validation.planned import Work, planned_work, slowness
 from validation.result import finite_json, provenance
 from validation.settings import SettingsError, VerifySettings
 from validation.verify import LONG, load_task
 
 FORMAT = "reversal-check/1"
+
+LAWS_SECONDS = 6.0  # of the processor, for the derivations of the coverage table: measured
 
 # Called with the id of the theorem that is being checked and how much of the whole is done, 0 to 1.
 Report = Callable[[str, float], None]
@@ -97,24 +102,86 @@ def check(
     applicable, with that reason.
     """
     tasks, notes, missing = _tasks(settings, [theorem.task for theorem in theorems])
-    expected = sum(t.seconds(_setting(settings, tasks[t.task], measure)) for t in theorems if t.task in tasks)
-    if announce is not None and expected > LONG:
-        announce(
-            f"this will take about {expected / 60:.0f} minutes, most of it {settings.draws} draws of embeddings; to "
-            "make it shorter: fewer --draws, or one --theorem at a time"
-        )
+    possible = [(t, _setting(settings, tasks[t.task], measure)) for t in theorems if t.task in tasks]
+    works = planned_work(possible, measure) if isinstance(measure, Measurements) else [Work(1.0, {})] * len(possible)
+    laws = LAWS_SECONDS if settings.everything else 0.0
+    if announce is not None and (said := announcement(settings, works, laws, slowness())):
+        announce(said)
+    progress = CheckProgress(works, laws, report)
+    if isinstance(measure, Measurements):
+        measure.listen(progress.hear)
     checked = []
-    for done, theorem in enumerate(theorems):
-        if report is not None:
-            report(theorem.id, done / len(theorems))
+    for theorem in theorems:
         if theorem.task in tasks:
+            progress.begin(theorem.id)
             checked.append(theorem.check(_setting(settings, tasks[theorem.task], measure)))
+            progress.end()
         else:
             checked.append(_without_task(theorem, missing[theorem.task]))
-    if report is not None and settings.everything:
-        report("laws of the coverage table", 1.0)
+    progress.begin("laws of the coverage table")
     verdicts = {theorem.theorem.id: theorem.verdict for theorem in checked}
-    return CheckResult(settings, tasks, notes, tuple(checked), cover(verdicts, laws=settings.everything))
+    coverage = cover(verdicts, laws=settings.everything)
+    if report is not None:
+        report("done", 1.0)
+    return CheckResult(settings, tasks, notes, tuple(checked), coverage)
+
+
+class CheckProgress:
+    """How much of the expected work is done, said to `report` with the theorem that is being checked."""
+
+    def __init__(self, works: Sequence[Work], laws: float, report: Report | None) -> None:
+        self.report = report
+        self.total = max(sum(work.seconds for work in works) + laws, 1e-9)
+        self._waiting = list(works)
+        self._work = Work(0.0, {})
+        self._stage, self._before, self._measured = "", 0.0, 0.0
+
+    def begin(self, stage: str) -> None:
+        """The next theorem, or what follows them."""
+        self._stage = stage
+        self._work = self._waiting.pop(0) if self._waiting else Work(0.0, {})
+        self._measured = 0.0
+        self._tell(0.0)
+
+    def hear(self, key: Key, part: float) -> None:
+        """Part of one measurement of this theorem is done."""
+        seconds = self._work.measured.get(key, 0.0)
+        self._tell(self._work.fixed + self._measured + part * seconds)
+        if part >= 1.0:
+            self._measured += seconds
+
+    def end(self) -> None:
+        """This theorem is checked."""
+        self._before += self._work.seconds
+
+    def _tell(self, seconds: float) -> None:
+        if self.report is not None:
+            self.report(self._stage, min((self._before + seconds) / self.total, 1.0))
+
+
+def announcement(settings: CheckSettings, works: Sequence[Work], laws: float, slower: float) -> str:
+    """How long this takes, what most of it goes into and how to make it shorter; nothing where it is not LONG.
+
+    `slower` is how many times as long as expected work takes here.
+    """
+    expected = (sum(work.seconds for work in works) + laws) * slower
+    if expected <= LONG:
+        return ""
+    said = f"this will take about {duration(expected)}"
+    by_kind: dict[object, float] = {"proofs": laws + sum(work.fixed for work in works)}
+    for work in works:
+        for (kind, *_), seconds in work.measured.items():
+            by_kind[kind] = by_kind.get(kind, 0.0) + seconds
+    longest = max(by_kind, key=lambda kind: by_kind[kind])
+    if longest == "draws":
+        return (
+            f"{said}, most of it {count_of(settings.draws, 'draw')} of embeddings; to make it shorter: fewer --draws, "
+            "or one "
+            "--theorem at a time"
+        )
+    if longest == "one-layer run":
+        return f"{said}, most of it descent on the one-layer model; to make it shorter: a larger --learning-rate"
+    return f"{said}; to make it shorter: one --theorem at a time, or fewer facts"
 
 
 def _setting(settings: CheckSettings, task: Task, measure: Measure) -> Setting:

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from theory.claim import Claim
-from theory.theorem import CheckedTheorem, Finding
+from theory.counting import count_of
+from theory.theorem import CheckedTheorem, Finding, Outcome
 from validation.check import CheckResult
 from validation.output_folder import new_folder, write_csv, write_json
 from validation.present import VERDICT_STYLE
@@ -42,13 +43,8 @@ def check_text(result: CheckResult, terminal: bool, proofs: bool) -> str:
 
 def _print(result: CheckResult, console: Console, proofs: bool) -> None:
     for kind, task in result.tasks.items():
-        asked = sum(len(q.answers) for q in task.queries)
         name = task.name if task.name == kind else f"{task.name} as {kind}"
-        console.print(
-            f"{name}: {len(task.train_context)} trained pairs, {task.trained_contexts} contexts, {asked} held-out "
-            f"answers, {task.vocabulary_size} tokens",
-            markup=False,
-        )
+        console.print(f"{name}: {task.sizes}", markup=False)
     for note in result.notes:
         console.print(Text(f"note: {note}"))
     shown: set[tuple[str, str]] | None = set() if proofs else None
@@ -66,8 +62,7 @@ def verdict_line(result: CheckResult) -> Text:
     verdicts = [theorem.verdict for theorem in result.theorems]
     words = {"holds": "hold", "fails": "fail", "undecided": "undecided", "not applicable": "not applicable here"}
     counts = ", ".join(f"{verdicts.count(v)} {words[v]}" for v in VERDICT_STYLE if v in verdicts)
-    many = "theorem" if len(verdicts) == 1 else "theorems"
-    return Text(f"{len(verdicts)} {many}: {counts}", style=VERDICT_STYLE[result.verdict])
+    return Text(f"{count_of(len(verdicts), 'theorem')}: {counts}", style=VERDICT_STYLE[result.verdict])
 
 
 # -- one theorem --
@@ -111,7 +106,7 @@ def theorem_table(checked: CheckedTheorem) -> Table:
     table.add_row(
         Text("conclusion", style="bold"),
         "" if outcome.bound is None else f"bound {number_text(outcome.bound)}",
-        f"measured {number_text(outcome.measured)}" if outcome.measured is not None else not_measured,
+        compared_text(outcome) or not_measured,
         "",
         Text(outcome.verdict, style=VERDICT_STYLE[outcome.verdict]),
         "" if outcome.verdict == "not applicable" else outcome.evidence,
@@ -129,7 +124,7 @@ def _in_words(checked: CheckedTheorem) -> Iterator[Text]:
     if checked.outcome.detail and not checked.failing:
         yield Text(f"conclusion: {checked.outcome.detail}")
     certificate = checked.certificate
-    named = {"exponent": certificate.epsilon, "smallest dimension": certificate.dimension}
+    named = {"exponent": certificate.epsilon, "certified dimension": certificate.dimension}
     for title, values in (("certified", named), ("constants", certificate.constants)):
         known = {name: value for name, value in values.items() if value is not None}
         if known:
@@ -150,10 +145,10 @@ def _why(finding: Finding) -> str:
 def remains_table(claims: Iterable[Claim]) -> Table:
     """Claims that hold although the theorem does not apply."""
     table = Table(expand=False)
-    for name in ("claim", "verdict", "evidence", "measured", "bound"):
+    for name in ("claim", "verdict", "evidence", "measured", "", "bound"):
         table.add_column(name, justify="right" if name in ("measured", "bound") else "left")
     for claim in claims:
-        numbers = (number_text(claim.measured), number_text(claim.bound))
+        numbers = (number_text(claim.measured), claim.standing, number_text(claim.bound))
         verdict = Text(claim.verdict, style=VERDICT_STYLE[claim.verdict])
         table.add_row(Text(f"{claim.title}\n").append(claim.detail, style="dim"), verdict, claim.evidence, *numbers)
     return table
@@ -169,8 +164,8 @@ def proof_line(checked: CheckedTheorem) -> Text:
         for evidence in dict.fromkeys(p.evidence for p in proofs)
     ]
     boxes = sum(proof.boxes or 0 for proof in proofs)
-    text = f"proof: {len(proofs)} link{'s' if len(proofs) > 1 else ''}: {', '.join(kinds)}"
-    text += f" ({boxes:,} boxes)" if boxes else ""
+    text = f"proof: {count_of(len(proofs), 'link')}: {', '.join(kinds)}"
+    text += f" ({count_of(boxes, 'box', 'boxes')})" if boxes else ""
     open_links = [f"{link.id} ({proof.verdict})" for link, proof in checked.links if proof.verdict != "holds"]
     if open_links:
         return Text(f"{text}; not proved: {', '.join(open_links)}", style=VERDICT_STYLE["undecided"])
@@ -186,7 +181,7 @@ def _print_links(checked: CheckedTheorem, console: Console, shown: set[tuple[str
         if repeated:
             continue
         shown.add((link.id, link.statement))
-        boxes = f"{proof.boxes:,} box{'' if proof.boxes == 1 else 'es'}" if proof.boxes else ""
+        boxes = count_of(proof.boxes, "box", "boxes") if proof.boxes else ""
         bits = f"{proof.precision} bits" if proof.precision else ""
         where = "; ".join(part for part in (proof.domain, boxes, bits) if part and part not in proof.detail)
         lines = (link.statement, link.argument, where, proof.detail)
@@ -212,6 +207,14 @@ def coverage_table(result: CheckResult) -> Table:
         verdict = Text(claim.verdict, style=VERDICT_STYLE[claim.verdict]) if claim.verdict else Text("-", style="dim")
         table.add_row(text, Text("\n".join(by) or paper.how), verdict, end_section=True)
     return table
+
+
+def compared_text(outcome: Outcome) -> str:
+    """The number measured and how it stands to its bound, empty where nothing was measured."""
+    if outcome.measured is None:
+        return ""
+    to_bound = "" if outcome.bound is None else f" {outcome.standing} bound {number_text(outcome.bound)}"
+    return f"measured {number_text(outcome.measured)}{to_bound}"
 
 
 def number_text(value: float | None) -> str:

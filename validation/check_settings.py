@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from validation.settings import SettingsError, problem_line
+from validation.settings import option as option_named
 
 # The options that have an effect on each theorem, besides those that choose the task. A test holds this against the
 # theorems; it stands here so that a wrong option is refused before anything slow is loaded.
@@ -39,8 +40,8 @@ class CheckSettings(BaseModel):
     """What to check and how. Losses are in nats, time is step size x steps.
 
     `theorem` None means every theorem, or those of the user's own file (`theorem_file`, --from) where one is given;
-    `dimension` None asks for the smallest certified one, `reversal_floor` None is log(m/2), `steps` None runs as long
-    as the theorem's constants say.
+    `dimension` None asks for a certified one, `reversal_floor` None is log(m/2), `steps` None runs as long as the
+    theorem's constants say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -115,7 +116,7 @@ def _no_effect(name: str, where: str) -> str:
 
 def option(name: str) -> str:
     """A setting as it is given on the command line."""
-    return f"--{CheckSettings.model_fields[name].alias or name}".replace("_", "-")
+    return option_named(CheckSettings.model_fields[name].alias or name)
 
 
 def select(theorem: str, ids: Iterable[str]) -> list[str]:

@@ -17,7 +17,14 @@ from validation.commands.check import check
 from validation.commands.derive import derive
 from validation.commands.remedies import remedies
 from validation.commands.report import report
-from validation.commands.shared import BAD_INPUT, INTERRUPTED, OUR_ERROR, complain, told_of_interruption
+from validation.commands.shared import (
+    BAD_INPUT,
+    INTERRUPTED,
+    OUR_ERROR,
+    complain,
+    told_of_interruption,
+    what_was_written,
+)
 from validation.commands.sweep import sweep
 from validation.commands.train import train
 from validation.commands.verify import verify
@@ -43,6 +50,7 @@ for command in (verify, check, report, derive, train, remedies, sweep):
 def main() -> None:
     """Run the command line; every way out has its exit code."""
     told_of_interruption()  # of an earlier call in this process
+    what_was_written()
     with _ended_like_interrupted():
         sys.exit(_run())
 
@@ -76,7 +84,7 @@ def _run() -> int:
         complain("this is an error of ours: please report the lines above")
         code = OUR_ERROR
     if code == INTERRUPTED and not told_of_interruption():
-        complain("interrupted; nothing was written")
+        complain(f"interrupted; {what_was_written()}")
     return code
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from numerics.kernels import Kernels
 from numerics.trajectory import Trajectory
-from theory.claim import Claim, Evidence, Verdict
+from theory.claim import Claim, ClaimText, Evidence, Relation, Verdict
 from theory.task import Task
 from theory.twin import TwinVerdict
 
@@ -21,28 +21,34 @@ EPSILON = float(np.finfo(float).eps)
 VISIBLY_OUTSIDE = 1e-3
 
 
+# What several claims rest on.
+IN_SPAN = "every step stays in the span of gradients: gradient descent, SGD, momentum; not Adam, AdamW or sign descent"
+ONE_TOKEN = "every trained context is one token"
+SINGLE_TARGET = "the trained context has a single target"
+FROM_ZERO = "training starts from zero"
+
+
 def judge(
+    text: ClaimText,
     measured: float,
     bound: float,
-    *,
-    id: str,
-    title: str,
-    statement: str,
-    reference: str,
     detail: str,
+    *,
     evidence: Evidence = "numerical",
     above: bool = False,
 ) -> Claim:
-    """The claim measured <= bound (measured > bound with `above`): `undecided` where a number is not finite."""
+    """The claim measured <= bound (measured > bound with `above`): `undecided` where a number is not finite.
+
+    `evidence` is how the bound is known. A claim that the measured number violates is refuted by that number alone,
+    so the word of a proof stands with claims that hold.
+    """
+    relation: Relation = ">" if above else "<="
     verdict: Verdict = "holds" if (measured > bound if above else measured <= bound) else "fails"
     if not np.isfinite([measured, bound]).all():
         verdict = "undecided"
-    return Claim(id, title, statement, reference, verdict, evidence, float(measured), float(bound), detail)
-
-
-def not_applicable(id: str, title: str, statement: str, reference: str, reason: str) -> Claim:
-    """A claim one of whose assumptions does not hold here: `reason` says which."""
-    return Claim(id, title, statement, reference, "not applicable", "numerical", detail=reason)
+    if verdict != "holds" and evidence in ("symbolic", "certified"):
+        evidence = "numerical"
+    return text.judged(verdict, evidence, float(measured), float(bound), detail, relation)
 
 
 def rounding_tolerance(
@@ -61,29 +67,44 @@ def rounding_tolerance(
 
 
 # -- flow and closed form --
+def closed_form_text(model: str) -> ClaimText:
+    """The flow of the model against its decoupled rows, which are closed forms but where a row has several targets."""
+    return ClaimText(
+        f"flow-matches-closed-form-{model}",
+        f"Integrated flow and decoupled rows, in closed form where they have one, agree ({model})",
+        r"|L_{\text{flow}}(t) - L_{\text{rows}}(t)| \le \max\left(|\nabla_S L_{\text{flow}}|_F, "
+        r"|\nabla_S L_{\text{rows}}|_F\right) |\delta S|_F",
+        f"{PROJECT}; convexity of the cross-entropy",
+        (ONE_TOKEN, "the embeddings overlap so little that the bound stays below the fall of the loss"),
+    )
+
+
 def check_closed_form(flow: Trajectory, closed_form: Trajectory, bound: np.ndarray, detail: str) -> Claim:
     """|loss of the flow - loss of the closed form| at every time, against a bound (T,) on that difference."""
+    text = closed_form_text(flow.model)
     fallen = float(flow.loss[0] - flow.loss[-1])
     if bound[-1] > fallen:
-        return not_applicable(
-            f"flow-matches-closed-form-{flow.model}",
-            f"Integrated flow and closed form agree ({flow.model})",
-            r"|L_{\text{flow}}(t) - L_{\text{closed form}}(t)| \le 2 \max|\delta S|",
-            PROJECT,
+        return text.not_applicable(
             f"the embeddings overlap too much for a closed form at G = I: its error bound of {bound[-1]:.3g} is "
-            f"more than the loss falls ({fallen:.3g}); ask a larger dimension",
+            f"more than the loss falls ({fallen:.3g}); ask a larger dimension"
         )
     gap = np.abs(flow.loss - closed_form.loss)
     worst = int(np.argmax(gap / bound))
     return judge(
+        text,
         gap[worst],
         bound[worst],
-        id=f"flow-matches-closed-form-{flow.model}",
-        title=f"Integrated flow and closed form agree ({flow.model})",
-        statement=r"|L_{\text{flow}}(t) - L_{\text{closed form}}(t)| \le 2 \max|\delta S|",
-        reference=f"{PROJECT}; convexity of the cross-entropy",
-        detail=f"{detail}; worst at t = {flow.time[worst]:.3g}; largest relative gap "
-        f"{np.max(gap / closed_form.loss):.1e}",
+        f"{detail}; worst at t = {flow.time[worst]:.3g}; largest relative gap {np.max(gap / closed_form.loss):.1e}",
+    )
+
+
+def loss_floor_text(model: str) -> ClaimText:
+    """The conditional entropy below the loss of the model; it bounds any logits whatever, so nothing is assumed."""
+    return ClaimText(
+        f"loss-floor-{model}",
+        f"The loss stays above the conditional entropy ({model})",
+        r"L(t) \ge \sum_a f_a H(\hat{b}_a)",
+        PROJECT,
     )
 
 
@@ -91,28 +112,45 @@ def check_loss_floor(task: Task, losses: Sequence[Trajectory], rounding: float) 
     """No trajectory falls below the conditional entropy sum_a f_a H(bhat_a)."""
     lowest = min(float(t.loss.min()) for t in losses)
     return judge(
+        loss_floor_text(losses[0].model),
         task.loss_floor - lowest,
         rounding,
-        id=f"loss-floor-{losses[0].model}",
-        title=f"The loss stays above the conditional entropy ({losses[0].model})",
-        statement=r"L(t) \ge \sum_a f_a H(\hat{b}_a)",
-        reference=PROJECT,
-        detail=f"floor {task.loss_floor:.6g} from {len(task.conflicts)} contexts with several targets; lowest loss "
+        f"floor {task.loss_floor:.6g} from {len(task.conflicts)} contexts with several targets; lowest loss "
         f"{lowest:.6g}; bound: rounding of the loss",
     )
 
 
 # -- training against the recursion and the flow --
-def check_descent(training: np.ndarray, descent: np.ndarray, tolerance: float, model: str, detail: str) -> Claim:
-    """Logits of real training and of the recursion in logit space, any equal shapes."""
-    return judge(
-        float(np.max(np.abs(training - descent))),
-        tolerance,
-        id=f"training-is-descent-{model}",
-        title=f"Real training equals the recursion in logit space ({model})",
-        statement=r"S^{\text{torch}}_k = S^{\text{logit space}}_k \quad \text{for every recorded step } k",
-        reference=f"{PROJECT}; {model} model of arXiv 2405.04669",
-        detail=f"{detail}; bound: rounding in double precision",
+def descent_text(name: str) -> ClaimText:
+    """Training against its recursion; `name` is that of the model, or of the optimiser that is tried on it."""
+    return ClaimText(
+        f"training-is-descent-{name}".replace(" ", "-"),
+        f"Real training equals the recursion in logit space ({name})",
+        r"S^{\text{torch}}_k = S^{\text{logit space}}_k \quad \text{for every recorded step } k",
+        f"{PROJECT}; models of arXiv 2405.04669",
+        (IN_SPAN, "steps are so small that descent moves no two solutions apart, and rounding does not grow"),
+    )
+
+
+def check_descent(training: np.ndarray, descent: np.ndarray, tolerance: float, text: ClaimText, detail: str) -> Claim:
+    """Logits of real training and of a recursion, any equal shapes."""
+    distance = float(np.max(np.abs(training - descent)))
+    return judge(text, distance, tolerance, f"{detail}; bound: rounding in double precision")
+
+
+def flow_distance_text(model: str) -> ClaimText:
+    """Training of the model against its flow."""
+    return ClaimText(
+        f"training-follows-flow-{model}",
+        f"Training follows the flow to order one in the step size ({model})",
+        r"|S_{\eta}(t) - S_{\text{flow}}(t)| \le |S_{\eta} - S_{\eta/2}| / (1 - 2^{-0.9})",
+        f"{PROJECT}; the flow of momentum beta is tau Theta'' + Theta' = -grad L from rest, beta = exp(-h / tau), "
+        "h the time of a step",
+        (
+            IN_SPAN,
+            "every pair is visited once an epoch, not sampled with replacement",
+            "the distance falls with the step size at an order of at least 0.9 from this step on",
+        ),
     )
 
 
@@ -121,15 +159,7 @@ def check_flow_distance(distance: float, halved: float, rounding: float, model: 
 
     An error c eta^r with 0.9 <= r is at most |S(eta) - S(eta/2)| / (1 - 2^-0.9): `halved` is that difference.
     """
-    return judge(
-        distance,
-        halved / (1 - 2**-0.9) + rounding,
-        id=f"training-follows-flow-{model}",
-        title=f"Training follows the flow to order one in the step size ({model})",
-        statement=r"|S_{\eta}(t) - S_{\text{flow}}(t)| \le |S_{\eta} - S_{\eta/2}| / (1 - 2^{-0.9})",
-        reference=PROJECT,
-        detail=detail,
-    )
+    return judge(flow_distance_text(model), distance, halved / (1 - 2**-0.9) + rounding, detail)
 
 
 def fitted_order(steps: Sequence[float], distances: Sequence[float]) -> float:
@@ -137,19 +167,38 @@ def fitted_order(steps: Sequence[float], distances: Sequence[float]) -> float:
     return float(np.polyfit(np.log(steps), np.log(distances), 1)[0])
 
 
-def check_order(name: str, steps: Sequence[float], distances: Sequence[float], expected: float, window: float) -> Claim:
-    """The fitted order of the distance to the flow in the step size, within `window` of the expected one."""
+def order_text(name: str) -> ClaimText:
+    """The order of the distance to the flow under the schedule `name`."""
+    order = {
+        "replacement": r"r = \tfrac{1}{2}",
+        "reshuffled": r"r = 1, \text{ and } 1 \le r \le \tfrac{3}{2} \text{ where targets of a row compete}",
+    }.get(name, "r = 1")
+    return ClaimText(
+        f"step-size-order-{name}",
+        f"Distance to the flow falls as a power of the step size ({name})",
+        rf"\max_t |S_\eta(t) - S_{{\text{{flow}}}}(t)| \propto \eta^r, \quad {order}",
+        PROJECT,
+        ("steps are so small that the next order in the step size stays within the window of the fit",),
+    )
+
+
+def check_order(
+    text: ClaimText,
+    steps: Sequence[float],
+    distances: Sequence[float],
+    expected: float,
+    window: float,
+    evidence: Evidence = "numerical",
+) -> Claim:
+    """The fitted order of a distance in `steps`, within `window` of the expected one."""
     slope = fitted_order(steps, distances)
     return judge(
+        text,
         abs(slope - expected),
         window,
-        id=f"step-size-order-{name}",
-        title=f"Distance to the flow against step size: order {expected:g} ({name})",
-        statement=rf"\max_t |S_\eta(t) - S_{{\text{{flow}}}}(t)| \propto \eta^{{{expected:g}}}",
-        reference=PROJECT,
-        evidence="sampled" if name == "replacement" else "numerical",
-        detail=f"fitted order {slope:.3f} over steps {', '.join(f'{s:g}' for s in steps)}: distances "
+        f"fitted order {slope:.3f}, expected {expected:g}, over steps {', '.join(f'{s:g}' for s in steps)}: distances "
         f"{', '.join(f'{d:.2e}' for d in distances)}",
+        evidence=evidence,
     )
 
 
@@ -173,30 +222,42 @@ def interpolation_residual(
     return float(np.max(np.abs(gap), initial=0.0))
 
 
-def check_interpolation(name: str, residual: float, tolerance: float, model: str) -> Claim:
-    """The residual of the law in one run or under one optimiser (`name`), against rounding."""
-    return judge(
-        residual,
-        tolerance,
-        id=_law_id(name, model),
-        title=f"Interpolation law in real training ({name}, {model})",
-        statement=r"S_q(k) - w_q^{\top} S_A(k) = \rho_k \left(S_q(0) - w_q^{\top} S_A(0)\right)",
-        reference=PROJECT,
-        detail="bound: rounding in double precision times the condition number of G_AA",
+def interpolation_text(name: str, model: str) -> ClaimText:
+    """The interpolation law in one run or under one optimiser (`name`)."""
+    return ClaimText(
+        _law_id(name, model),
+        f"Interpolation law in real training ({name}, {model})",
+        r"S_q(k) - w_q^{\top} S_A(k) = \rho_k \left(S_q(0) - w_q^{\top} S_A(0)\right)",
+        PROJECT,
+        (IN_SPAN, "the loss is a function of the logits of trained contexts"),
+    )
+
+
+def check_interpolation(text: ClaimText, residual: float, tolerance: float) -> Claim:
+    """The residual of the law against rounding."""
+    detail = "bound: rounding in double precision times the condition number of G_AA"
+    return judge(text, residual, tolerance, detail)
+
+
+def broken_text(name: str, model: str) -> ClaimText:
+    """The interpolation law broken by what `name` says."""
+    return ClaimText(
+        _law_id(f"broken-{name}", model),
+        f"{name} breaks the interpolation law ({model})",
+        r"S_q(k) - S_q(0) \ne w_q^{\top} (S_A(k) - S_A(0))",
+        PROJECT,
+        ("some untrained feature lies outside of the span of the trained ones",),
     )
 
 
 def check_interpolation_broken(name: str, residual: float, tolerance: float, model: str) -> Claim:
     """An optimiser outside the span of gradients breaks the law visibly: residual at least 1e6 times rounding."""
     return judge(
+        broken_text(name, model),
         residual,
         1e6 * tolerance,
+        "measured: the residual of the law; bound, to be exceeded: a million times its rounding tolerance",
         above=True,
-        id=_law_id(f"broken-{name}", model),
-        title=f"{name} breaks the interpolation law ({model})",
-        statement=r"S_q(k) - S_q(0) \ne w_q^{\top} (S_A(k) - S_A(0))",
-        reference=PROJECT,
-        detail="measured: the residual of the law; bound, to be exceeded: a million times its rounding tolerance",
     )
 
 
@@ -205,13 +266,9 @@ def judge_broken(name: str, residual: float, tolerance: float, model: str, kerne
     outside = min(float(k.distance_from_span.max()) for k in kernels)
     if outside > VISIBLY_OUTSIDE:
         return check_interpolation_broken(name, residual, tolerance, model)
-    return not_applicable(
-        _law_id(f"broken-{name}", model),
-        f"{name} breaks the interpolation law ({model})",
-        r"S_q(k) - S_q(0) \ne w_q^{\top} (S_A(k) - S_A(0))",
-        PROJECT,
+    return broken_text(name, model).not_applicable(
         f"every untrained feature lies in the span of the trained ones (within {outside:.1e}): there the law is an "
-        "identity, which no optimiser can break",
+        "identity, which no optimiser can break"
     )
 
 
@@ -239,33 +296,57 @@ def reverse_moves(kernels: Kernels, change: np.ndarray, rounding: float) -> tupl
     return np.abs(centred[context, answer]), bound + rounding
 
 
+def asymmetry_text(model: str) -> ClaimText:
+    """What holds the reverse logits of the model."""
+    return ClaimText(
+        f"asymmetry-{model}",
+        f"Reverse logits stay where the interpolation law holds them ({model})",
+        r"|\Delta S_{qx}| \le \sum_a |w_{qa}|\,|\Delta S_{ax}| \quad \text{for every held-out answer } x",
+        "arXiv 2405.04669, Theorems 1 and 3 (asymmetry); bound: this project",
+        (IN_SPAN, "the context of the query is not trained"),
+    )
+
+
 def check_asymmetry(moves: np.ndarray, bounds: np.ndarray, forward: float, model: str) -> Claim:
     """Every held-out reverse logit moves no further than the interpolation law lets it; worst ratio reported."""
     worst = int(np.argmax(moves / bounds))
     return judge(
+        asymmetry_text(model),
         moves[worst],
         bounds[worst],
-        id=f"asymmetry-{model}",
-        title=f"Reverse logits stay where the interpolation law holds them ({model})",
-        statement=r"|\Delta S_{qx}| \le \sum_a |w_{qa}|\,|\Delta S_{ax}| \quad \text{for every held-out answer } x",
-        reference="arXiv 2405.04669, Theorems 1 and 3 (asymmetry); bound: this project",
-        detail=f"{len(moves)} queries over all seeds; mean reverse move {moves.mean():.3g}, mean forward gain "
+        f"{len(moves)} queries over all seeds; mean reverse move {moves.mean():.3g}, mean forward gain "
         f"{forward:.3g} (logits less row mean)",
     )
 
 
-def check_forward(gains: np.ndarray, model: str, left_out: int = 0) -> Claim:
-    """Every trained target's logit, less its row mean, has grown; `left_out` pairs had no right to be expected to."""
+def forward_text(model: str) -> ClaimText:
+    """What the model learns."""
+    return ClaimText(
+        f"forward-grows-{model}",
+        f"Every trained direction is learnt ({model})",
+        r"\Delta S_{ab} - \overline{\Delta S_a} > 0 \quad \text{for every trained pair } (a, b)",
+        "arXiv 2405.04669, Theorems 1 and 3",
+        (
+            SINGLE_TARGET,
+            "its pair has been visited, for a flow time of at least one over its share",
+            "the embeddings hardly overlap: d >= 4 N",
+        ),
+    )
+
+
+def check_forward(gains: np.ndarray, model: str, left_out: int = 0, never_visited: int = 0) -> Claim:
+    """Every trained target's logit, less its row mean, has grown.
+
+    `left_out` pairs had no right to be expected to, `never_visited` of them as no step drew them.
+    """
     return judge(
+        forward_text(model),
         float(gains.min()),
         0.0,
+        f"{gains.size} trained pairs over all seeds; smallest gain {gains.min():.3g}, mean {gains.mean():.3g}"
+        + (f"; {left_out} left out (several targets, or too little time)" if left_out else "")
+        + (f", {never_visited} of them never visited" if never_visited else ""),
         above=True,
-        id=f"forward-grows-{model}",
-        title=f"Every trained direction is learnt ({model})",
-        statement=r"\Delta S_{ab} - \overline{\Delta S_a} > 0 \quad \text{for every trained pair } (a, b)",
-        reference="arXiv 2405.04669, Theorems 1 and 3",
-        detail=f"{gains.size} trained pairs over all seeds; smallest gain {gains.min():.3g}, mean {gains.mean():.3g}"
-        + (f"; {left_out} pairs left out (several targets, or too little time)" if left_out else ""),
     )
 
 
@@ -289,49 +370,83 @@ def intransitivity_moves(kernels: Kernels, change: np.ndarray, rounding: float) 
     return change[context, answer], every - own + rounding
 
 
+def intransitivity_text(model: str) -> ClaimText:
+    """What the end of a chain may gain in the model."""
+    return ClaimText(
+        f"intransitivity-{model}",
+        f"Queries of trained contexts gain no more than the coherence terms ({model})",
+        r"\Delta S_{qx} \le \sum_{(a,j) \ne (q,x)} |K_{qa} C_{aj} G_{jx}|",
+        "arXiv 2405.04669, Theorem 4 (intransitivity); bound: this project",
+        (
+            IN_SPAN,
+            "the context of the query is trained, and the answer is none of its targets",
+            "the kernels can be inverted: what each statement contributed can be told from the logits",
+        ),
+    )
+
+
 def check_intransitivity(moves: np.ndarray, bounds: np.ndarray, model: str) -> Claim:
     """A chain's end gains no more than coherence gives it, although its start is trained (towards the middle)."""
     worst = int(np.argmax(moves - bounds))
     return judge(
+        intransitivity_text(model),
         moves[worst],
         bounds[worst],
-        id=f"intransitivity-{model}",
-        title=f"Queries of trained contexts gain no more than the coherence terms ({model})",
-        statement=r"\Delta S_{qx} \le \sum_{(a,j) \ne (q,x)} |K_{qa} C_{aj} G_{jx}|",
-        reference="arXiv 2405.04669, Theorem 4 (intransitivity); bound: this project",
-        detail=f"{len(moves)} queries over all seeds; mean change {moves.mean():.3g}, mean bound {bounds.mean():.3g}",
+        f"{len(moves)} queries over all seeds; mean change {moves.mean():.3g}, mean bound {bounds.mean():.3g}",
     )
 
 
 # -- the one-layer transformer --
-def check_unseen(largest: float, vocabulary_size: int, run: str, detail: str) -> Claim:
-    """The largest probability that any row ever gave to a token which is never its target, against 1/M.
+def unseen_text(run: str) -> ClaimText:
+    """What tokens get that are never a target of their row; `run` names the run that it was measured in."""
+    return ClaimText(
+        f"unseen-targets-{run}".replace(" ", "-"),
+        f"Unseen targets stay at or below 1/M at every step of real training ({run})",
+        r"p_{aj}(k) \le \frac{1}{M}",
+        "arXiv 2405.04669, Theorems 3 and 4; bound: this project",
+        (FROM_ZERO, ONE_TOKEN, IN_SPAN),
+    )
 
-    `run` names the run that it was measured in.
-    """
+
+def check_unseen(largest: float, vocabulary_size: int, run: str, detail: str) -> Claim:
+    """The largest probability that any row ever gave to a token which is never its target, against 1/M."""
     return judge(
+        unseen_text(run),
         largest,
         1.0 / vocabulary_size * (1 + 8 * EPSILON * vocabulary_size),
-        id=f"unseen-targets-{run}".replace(" ", "-"),
-        title=f"Unseen targets stay at or below 1/M at every step of real training ({run})",
-        statement=r"p_{aj}(k) \le \frac{1}{M}",
-        reference="arXiv 2405.04669, Theorems 3 and 4; bound: this project",
-        detail=f"{detail}; bound: 1/M and the rounding of a softmax over M terms",
+        f"{detail}; bound: 1/M and the rounding of a softmax over M terms",
     )
 
 
-def check_unchanged(before: np.ndarray, after: np.ndarray, what: str, id: str) -> Claim:
+UNTRAINED_ROWS = ClaimText(
+    "untrained-rows-unchanged",
+    "Rows of Y of untrained tokens are bitwise unchanged by training",
+    r"\Delta Y_{q\cdot} = 0 \quad \text{for every token } q \text{ of no trained context}",
+    "arXiv 2405.04669, Section 4",
+    (ONE_TOKEN,),
+)
+ATTENTION_UNCHANGED = ClaimText(
+    "z-unchanged",
+    "All entries of Z are bitwise unchanged by training",
+    r"\Delta Z = 0 \quad \text{for sequences of length three}",
+    "arXiv 2405.04669, Section 4",
+    (ONE_TOKEN,),
+)
+
+
+def check_unchanged(text: ClaimText, before: np.ndarray, after: np.ndarray) -> Claim:
     """Two arrays bit for bit: the number of entries that differ."""
     differing = int(np.count_nonzero(before.view(np.uint64) != after.view(np.uint64)))
-    return judge(
-        differing,
-        0.0,
-        id=id,
-        title=f"{what} are bitwise unchanged by training",
-        statement=r"\Delta Y_{q\cdot} = 0,\ \Delta Z = 0 \quad \text{for sequences of length three}",
-        reference="arXiv 2405.04669, Section 4",
-        detail=f"entries that differ out of {before.size}",
-    )
+    return judge(text, differing, 0.0, f"entries that differ out of {before.size}")
+
+
+SANDWICH = ClaimText(
+    "sgd-sandwich-in-training",
+    "Real SGD rows stay within eta/M above the flow",
+    r"0 \le h_k - h(\eta k) \le \frac{\eta}{M}",
+    PROJECT,
+    (FROM_ZERO, ONE_TOKEN, SINGLE_TARGET, "SGD without momentum or weight decay, one pair a step"),
+)
 
 
 def check_sandwich(
@@ -343,28 +458,30 @@ def check_sandwich(
     """
     gap, bound = rows - flow, np.asarray(step) / vocabulary_size
     return judge(
+        SANDWICH,
         float(max(np.max(gap - bound), np.max(-gap))),
         rounding,
-        id="sgd-sandwich-in-training",
-        title="Real SGD rows stay within eta/M above the flow",
-        statement=r"0 \le h_k - h(\eta k) \le \frac{\eta}{M}",
-        reference=PROJECT,
-        detail=f"h_k - h(eta k) from {gap.min():.3g} to {gap.max():.3g}, eta/M from {bound.min():.3g} to "
+        f"h_k - h(eta k) from {gap.min():.3g} to {gap.max():.3g}, eta/M from {bound.min():.3g} to "
         f"{bound.max():.3g}; measured: the largest excess outside, each row against its own step; "
         "bound: rounding",
     )
 
 
 # -- the checkers themselves --
+FALSE_TWINS = ClaimText(
+    "false-twins",
+    "Every false twin is refused",
+    r"\text{its witness violates it, and the prover of the claim, asked alone, does not prove it}",
+    PROJECT,
+)
+
+
 def check_twins(twins: Sequence[TwinVerdict]) -> Claim:
     """How many false twins are not refused: not violated by their witness, or proved by the prover asked alone."""
     accepted = [twin for twin in twins if not twin.refused]
     return judge(
+        FALSE_TWINS,
         len(accepted),
         0.0,
-        id="false-twins",
-        title="Every false twin is refused",
-        statement=r"\text{its witness violates it, and the prover of the claim, asked alone, does not prove it}",
-        reference=PROJECT,
-        detail=f"{len(twins) - len(accepted)} of {len(twins)} refused" + "".join(f"; not: {twin}" for twin in accepted),
+        f"{len(twins) - len(accepted)} of {len(twins)} refused" + "".join(f"; not: {twin}" for twin in accepted),
     )

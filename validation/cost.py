@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 
 from numerics.estimate import estimate_flow
+from theory.counting import duration, memory
 from theory.errors import BadInput
 from theory.task import Task, first_pairs
 from validation.settings import HEAVY_BALL, VerifySettings
@@ -27,11 +28,7 @@ class Cost:
     bytes: float
 
     def __str__(self) -> str:
-        size = f"{self.bytes / 2**30:.1f} GiB" if self.bytes >= 2**30 else f"{self.bytes / 2**20:.0f} MiB"
-        for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
-            if self.seconds >= 2 * length:
-                return f"{self.seconds / length:.0f} {unit} and {size} of memory"
-        return f"{self.seconds:.0f} seconds and {size} of memory"
+        return f"{duration(self.seconds)} and {memory(self.bytes)} of memory"
 
 
 def cheaper(settings: VerifySettings) -> str:

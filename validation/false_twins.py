@@ -11,16 +11,21 @@ import numpy as np
 
 from numerics.decoupled import closed_form, decoupled_flow, logit_gap
 from numerics.descent import descend, row_recursion
-from numerics.flow import integrate_flow
-from theory.claim import Claim
+from numerics.flow import flow_changes, integrate_flow
+from theory.claim import Claim, ClaimText
 from theory.task import Statement, Task, build_task, chain_of_thought_task, reversal_task
 from theory.twin import TwinVerdict
 from validation import compare
+from validation.extrapolation import check_extrapolation
 from validation.instances import bilinear_instances, transformer_instances
 from validation.networks import OneLayerTransformer
 from validation.prediction import check_first_order, error_bound_claim, first_order_errors
 from validation.real_runs import RealRun, descent_settings, final_logits, run
-from validation.step_order import SCHEDULES, STEPS, distances
+from validation.replay import AdamReplay, adam_claim
+from validation.step_order import DIMENSION as STEP_DIMENSION
+from validation.step_order import EPOCHS_RECORDED, SCHEDULES, STEPS, distances, runs_over_steps
+from validation.step_order import INIT_SCALE as STEP_INIT_SCALE
+from validation.stiff_claim import check_stiff, exact, small_task, solved
 from validation.training import TrainingSettings, train
 from validation.twin import NumericalTwin
 
@@ -71,7 +76,11 @@ def _recursion_with_other_step() -> Claim:
     start = real.training.initial_logits[0]
     wrong = descend(real.task, real.instances.grams[0], start, other, SETTINGS.steps, np.array([0, SETTINGS.steps]))
     return compare.check_descent(
-        real.training.final_logits[0], final_logits([wrong])[0], real.rounding(), "bilinear", "step 1 % larger"
+        real.training.final_logits[0],
+        final_logits([wrong])[0],
+        real.rounding(),
+        compare.descent_text("bilinear"),
+        "step 1 % larger",
     )
 
 
@@ -80,7 +89,7 @@ def _recursion_without_size() -> Claim:
     false = np.zeros_like(steps)
     for k in range(20):
         false[k + 1] = false[k] + 0.5 / (11 + np.exp(false[k]))
-    return compare.check_descent(steps, false, 1e-12, "sgd-rows", "exponent h in place of M h")
+    return compare.check_descent(steps, false, 1e-12, compare.descent_text("sgd-rows"), "exponent h in place of M h")
 
 
 def _flow_at_half_time() -> Claim:
@@ -97,13 +106,38 @@ def _flow_at_half_time() -> Claim:
 def _order_two() -> Claim:
     schedule = SCHEDULES[0]
     measured = distances(reversal_task(2, vocabulary=6), schedule, SEED)
-    return compare.check_order(schedule.name, STEPS, measured, 2.0, schedule.window)
+    return compare.check_order(compare.order_text(schedule.name), STEPS, measured, 2.0, schedule.window)
 
 
 def _order_one_with_replacement() -> Claim:
     schedule = replace(SCHEDULES[-1], seeds=16)
     measured = distances(reversal_task(2, vocabulary=6), schedule, SEED)
-    return compare.check_order(schedule.name, STEPS, measured, 1.0, schedule.window)
+    return compare.check_order(compare.order_text(schedule.name), STEPS, measured, 1.0, schedule.window)
+
+
+def _flow_a_thousandth_late() -> Claim:
+    schedule, task = SCHEDULES[0], reversal_task(2, vocabulary=6)
+    runs = runs_over_steps(task, schedule, SEED)
+    instances = bilinear_instances(task, STEP_DIMENSION, STEP_INIT_SCALE, [SEED])
+    start = instances.network.context_logits().numpy()[0]
+    time = STEPS[0] * len(task.train_context) * np.array(EPOCHS_RECORDED)
+    late = start + np.stack(list(flow_changes(task, instances.grams[0], start, 0.999 * time)))
+    return check_extrapolation(schedule.name, STEPS, [run[:, 0] for run in runs.logits], late, runs.error)
+
+
+def _stiff_flow_a_thousandth_late() -> Claim:
+    task, time = small_task(), np.array([10.0, 100.0])
+    loose, tight = (solved(task, time, tolerance) for tolerance in (1e-6, 1e-8))
+    return check_stiff(loose, tight, exact(task, 0.999 * time), time)
+
+
+def _adam_with_other_step() -> Claim:
+    task, settings = reversal_task(2, vocabulary=6), TrainingSettings("adam", 0.01, 60, "full")
+    instances = bilinear_instances(task, DIMENSION, INIT_SCALE, [SEED])
+    replay = AdamReplay(instances.network, task)
+    run = train(instances.network, task, settings, [SEED], np.array([0, settings.steps]))
+    other = replace(settings, learning_rate=1.001 * settings.learning_rate)
+    return adam_claim(replay, other, run.final_logits, instances.kernels(), "bilinear")
 
 
 def _first_order_half() -> Claim:
@@ -121,7 +155,9 @@ def _law_without_inverse() -> Claim:
     change = real.training.final_logits[0] - real.training.initial_logits[0]
     n = real.task.trained_contexts
     residual = float(np.abs(change[n:] - weights.T @ change[:n]).max())
-    return compare.check_interpolation("sgd", residual, real.rounding(solved=True), "bilinear")
+    return compare.check_interpolation(
+        compare.interpolation_text("sgd", "bilinear"), residual, real.rounding(solved=True)
+    )
 
 
 def _law_ignoring_decay() -> Claim:
@@ -132,7 +168,9 @@ def _law_ignoring_decay() -> Claim:
     )
     kernels = instances.kernels()[0]
     residual = compare.interpolation_residual(kernels, decayed.initial_logits[0], decayed.final_logits, 1.0)
-    return compare.check_interpolation("sgd with weight decay", residual, small_run().rounding(solved=True), "bilinear")
+    return compare.check_interpolation(
+        compare.interpolation_text("sgd with weight decay", "bilinear"), residual, small_run().rounding(solved=True)
+    )
 
 
 def _sgd_breaks_the_law() -> Claim:
@@ -175,13 +213,13 @@ def _half_of_the_unseen_bound() -> Claim:
     return compare.check_unseen(largest, 2 * task.vocabulary_size, "in-training", "1/(2M)")
 
 
-def _trained_rows_unchanged(id: str) -> Claim:
+def _trained_rows_unchanged(text: ClaimText) -> Claim:
     task = reversal_task(3, vocabulary=10)
     instances = transformer_instances(task, [SEED])
     train(instances.network, task, SETTINGS, [SEED], np.array([0, SETTINGS.steps]))
     assert isinstance(instances.network, OneLayerTransformer)
     rows = instances.network.Y.value().numpy()
-    return compare.check_unchanged(np.zeros_like(rows), rows, "All rows of Y", id)
+    return compare.check_unchanged(text, np.zeros_like(rows), rows)
 
 
 def _sandwich(lower: float, upper: float) -> Claim:
@@ -216,6 +254,24 @@ TWINS = (
     NumericalTwin(
         "step-size-order", "order one with replacement", "2 pairs, 6 tokens, 16 seeds", _order_one_with_replacement
     ),
+    NumericalTwin(
+        "extrapolated-descent-is-flow",
+        "flow a thousandth late",
+        "2 pairs, 6 tokens, full batch",
+        _flow_a_thousandth_late,
+    ),
+    NumericalTwin(
+        "stiff-flow-is-closed-form",
+        "closed form a thousandth late",
+        "4 contexts, one of two targets, 10 tokens, t = 10 and 100",
+        _stiff_flow_a_thousandth_late,
+    ),
+    NumericalTwin(
+        "training-is-adam",
+        "step one in a thousand larger",
+        f"2 pairs, 6 tokens, dimension {DIMENSION}, adam with step 0.01, 60 steps",
+        _adam_with_other_step,
+    ),
     NumericalTwin("first-order-law-order", "order one half", "3 pairs, 8 tokens, d from 1e4 to 1e7", _first_order_half),
     NumericalTwin("interpolation-law", "weights without inverse", WITNESS, _law_without_inverse),
     NumericalTwin("interpolation-law", "weight decay ignored", WITNESS + ", weight decay 0.01", _law_ignoring_decay),
@@ -233,9 +289,11 @@ TWINS = (
         "untrained-rows-unchanged",
         "trained rows too",
         "3 pairs, 10 tokens, sgd",
-        lambda: _trained_rows_unchanged("untrained-rows-unchanged"),
+        lambda: _trained_rows_unchanged(compare.UNTRAINED_ROWS),
     ),
-    NumericalTwin("z-unchanged", "Y too", "3 pairs, 10 tokens, sgd", lambda: _trained_rows_unchanged("z-unchanged")),
+    NumericalTwin(
+        "z-unchanged", "Y too", "3 pairs, 10 tokens, sgd", lambda: _trained_rows_unchanged(compare.ATTENTION_UNCHANGED)
+    ),
     NumericalTwin(
         "sgd-sandwich-in-training", "half of eta over M", "M = 12, step 8, 29 visits", lambda: _sandwich(0.0, 0.5)
     ),

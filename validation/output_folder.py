@@ -17,6 +17,21 @@ class OutputError(BadInput):
     """An output folder that cannot be written; the message says why and what to do."""
 
 
+_made: list[Path] = []
+
+
+def completed(folder: Path) -> None:
+    """Remember that a folder of results is whole, for what is said of an interruption later."""
+    _made.append(folder)
+
+
+def folders_made() -> list[Path]:
+    """The folders that became complete since this was asked last."""
+    made = list(_made)
+    _made.clear()
+    return made
+
+
 def check_folder(folder: Path) -> None:
     """Refuse a folder that could not be written whole, before any work is done. Raises OutputError."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -40,6 +55,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         if folder.exists():
             folder.rmdir()
         os.replace(draft, folder)
+        completed(folder)
     except OSError as error:
         raise OutputError(f"--output {folder}: {error.strerror}; nothing was written") from None
     finally:
@@ -62,7 +78,9 @@ def write_csv(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]
 
 
 def _cell(value: Any) -> Any:
-    """A name that a spreadsheet would run as a formula is kept from it by an apostrophe."""
+    """Words of a list stand in one cell; a name that a spreadsheet would run as a formula gets an apostrophe."""
+    if isinstance(value, list | tuple):
+        value = "; ".join(map(str, value))
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 

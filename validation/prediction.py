@@ -1,20 +1,30 @@
 """Theory's prediction at the asked dimension: closed form and integrated flow of each model, set against each other."""
 
-from dataclasses import replace
-
 import numpy as np
 
-from numerics.decoupled import closed_form, decoupled_flow
+from numerics.decoupled import closed_form, decoupled_flow, row_patterns
 from numerics.error_bound import logit_error
-from numerics.first_order import first_order_law
+from numerics.first_order import closed_form_rows, first_order_law, law_and_reading
 from numerics.flow import integrate_flow
 from numerics.gram import Gram
 from numerics.kernels import Kernels
-from numerics.law_error import law_loss_error
+from numerics.law_error import largest_stretch, loss_slope, reading_error
 from numerics.trajectory import Trajectory, log_spaced_times
-from theory.claim import Claim
+from theory.claim import Claim, ClaimText
 from theory.task import Task
-from validation.compare import EPSILON, check_closed_form, check_order, judge, not_applicable
+from validation.compare import (
+    EPSILON,
+    FROM_ZERO,
+    IN_SPAN,
+    ONE_TOKEN,
+    PROJECT,
+    check_closed_form,
+    check_interpolation,
+    check_order,
+    closed_form_text,
+    interpolation_residual,
+    judge,
+)
 from validation.result import SeededTrajectory
 from validation.settings import VerifySettings
 
@@ -41,12 +51,14 @@ def predict_transformer(task: Task, settings: VerifySettings) -> tuple[list[Seed
         flow = integrate_flow(task, Gram.identity(task.vocabulary_size), start, time, byte_limit=np.inf)
         return [_alone(task, flow, settings)], [no_closed_form("transformer", task)]
     exact, flow = closed_form(task, time), decoupled_flow(task, time)
-    error = flow.error_bound.parameters if flow.error_bound is not None else np.zeros(len(time))
+    assert flow.error_bound is not None
+    patterns, pattern_of = row_patterns(task)
+    closed = np.array([pattern.equal for pattern in patterns])[pattern_of]
+    error = flow.error_bound.parameters
     if exact.error_bound is not None:
         error = error + exact.error_bound.parameters
-    # -log p moves by at most twice the error of its logits; the rest is rounding of a loss of at most log m
-    bound = 2.0 * error + 64 * EPSILON * np.log(task.vocabulary_size)
-    claim = check_closed_form(flow, exact, bound, "bound: twice the flow's error bound, and rounding")
+    bound = loss_error(task, flow, exact, error)
+    claim = check_closed_form(flow, exact, bound, f"{rows_in_words(closed)}; bound: from the flow's own error bound")
     return [_alone(task, exact, settings), _alone(task, flow, settings)], [claim]
 
 
@@ -57,17 +69,64 @@ def predict_bilinear(task: Task, settings: VerifySettings) -> tuple[list[SeededT
     flow = integrate_flow(task, gram, start, time, byte_limit=np.inf)
     if not task.one_token_contexts:
         return [_alone(task, flow, settings)], [no_closed_form("bilinear", task)]
-    law = first_order_law(task, gram, start, time)
+    law, reading = law_and_reading(task, gram, start, time)
     assert flow.error_bound is not None
-    lipschitz = float(logit_error(Kernels(task, gram), 1.0)[: task.trained_contexts].max())
-    bound = law_loss_error(task, gram, start, time) + 2.0 * lipschitz * flow.error_bound.parameters
+    stretch = largest_stretch(Kernels(task, gram))
+    error = reading_error(task, gram, start, time) + stretch * flow.error_bound.parameters
+    if reading.error_bound is not None:
+        error += stretch**2 * reading.error_bound.parameters
     claim = check_closed_form(
         flow,
-        law,
-        bound + 64 * EPSILON * np.log(task.vocabulary_size),
-        "bound: integral of the defect of the decoupled rows, and the flow's own error bound",
+        reading,
+        loss_error(task, flow, reading, error),
+        f"{rows_in_words(closed_form_rows(task, start))}, read at the asked embeddings; bound: from the integral of "
+        "their defect and the flow's own error bound",
     )
-    return [_alone(task, law, settings), _alone(task, flow, settings)], [claim]
+    claims = [claim]
+    if len(task.contexts) > task.trained_contexts:
+        claims.append(interpolation_claim(Kernels(task, gram), start, flow, law))
+    return [_alone(task, law, settings), _alone(task, flow, settings)], claims
+
+
+def interpolation_claim(kernels: Kernels, start: np.ndarray, flow: Trajectory, law: Trajectory) -> Claim:
+    """The interpolation law at the last time of the integrated flow and of the first-order law."""
+    logits = [t.logits for t in (flow, law) if t.logits is not None]
+    residual = interpolation_residual(kernels, start, np.stack(logits))
+    # a logit is a sum over N contexts and m tokens
+    terms = kernels.task.trained_contexts + kernels.task.vocabulary_size
+    size = max(float(np.abs(s - start).max()) for s in logits) + float(np.abs(start).max())
+    longest = 1.0 + float(np.max(np.diag(kernels.gram.excess), initial=0.0))
+    tolerance = 4 * EPSILON * terms * kernels.amplification * longest**2 * max(size, 1.0)
+    return check_interpolation(PREDICTED_INTERPOLATION, residual, tolerance)
+
+
+PREDICTED_INTERPOLATION = ClaimText(
+    "interpolation-law-prediction-bilinear",
+    "Interpolation law along the integrated flow and in the first-order law (bilinear)",
+    r"S_q(t) - w_q^{\top} S_A(t) = S_q(0) - w_q^{\top} S_A(0)",
+    PROJECT,
+    (IN_SPAN, ONE_TOKEN),
+)
+
+
+def loss_error(task: Task, flow: Trajectory, rows: Trajectory, logit_error: np.ndarray) -> np.ndarray:
+    """How far the two losses may lie apart at each time, (T,), where |S_A - S_A'|_F is within `logit_error` (T,).
+
+    The loss is convex in the logits: it differs by at most its larger slope times their distance. The rest is rounding.
+    """
+    slope = np.maximum(loss_slope(task, flow), loss_slope(task, rows))
+    return slope * logit_error + 64 * EPSILON * max(np.log(task.vocabulary_size), float(flow.loss.max()))
+
+
+def rows_in_words(closed: np.ndarray) -> str:
+    """How the decoupled rows were found, which have a closed form where `closed` (N,) says so."""
+    integrated = int((~closed).sum())
+    if not integrated:
+        return f"all {len(closed)} rows are closed forms"
+    return (
+        f"{len(closed) - integrated} of {len(closed)} rows are closed forms; {integrated} of several targets have none "
+        "and were integrated at G = I"
+    )
 
 
 def draw_instance(task: Task, dimension: float, init_scale: float, seed: int) -> tuple[Gram, np.ndarray]:
@@ -91,18 +150,18 @@ def first_order_errors(small: Task, seed: int) -> list[float]:
     return errors
 
 
-LAW_ORDER = (
+LAW_ORDER = ClaimText(
     "first-order-law-order",
     "The first-order law's reversal loss errs like 1/d",
     r"|L_{\text{rev}}^{\text{law}} - L_{\text{rev}}^{\text{flow}}| = O(1/d)",
+    PROJECT,
+    (FROM_ZERO, ONE_TOKEN, "the context of every query is untrained", "embeddings are Gaussian, as in the paper"),
 )
 
 
 def check_first_order(errors: list[float], expected: float = -1.0) -> Claim:
     """The fitted order in d of the law's error over four decades of dimension."""
-    id, title, statement = LAW_ORDER
-    fitted = check_order("dimension", FITTED_DIMENSIONS, errors, expected, ORDER_WINDOW)
-    return replace(fitted, id=id, title=title, statement=statement)
+    return check_order(LAW_ORDER, FITTED_DIMENSIONS, errors, expected, ORDER_WINDOW)
 
 
 def first_order_claim(small: Task, seed: int) -> Claim:
@@ -115,11 +174,19 @@ def first_order_claim(small: Task, seed: int) -> Claim:
             if trained
             else "contexts of several tokens share features: no decoupled rows to start from"
         )
-        return not_applicable(*LAW_ORDER, "this project", reason)
+        return LAW_ORDER.not_applicable(reason)
     return check_first_order(first_order_errors(small, seed))
 
 
 BOUNDED_DIMENSION = 1e4
+
+ERROR_BOUND = ClaimText(
+    "flow-error-bound",
+    "The integrated flow is within its error bound",
+    r"|\Theta_{\text{computed}}(t) - \Theta(t)|_F \le \int_0^t |\text{defect}|_F",
+    "this project; convexity of the cross-entropy",
+    ("a run at relative tolerance 1e-12, with its own bound, stands for the true flow",),
+)
 
 
 def integrated(small: Task, seed: int, relative_tolerance: float, certified: bool) -> tuple[Trajectory, float]:
@@ -144,28 +211,21 @@ def error_bound_claim(small: Task, seed: int, relative_tolerance: float = 1e-9) 
     assert measured.logits is not None
     assert reference.logits is not None
     return judge(
+        ERROR_BOUND,
         float(np.abs(measured.logits - reference.logits).max()),
         bound + reference_bound,
-        id="flow-error-bound",
-        title="The integrated flow is within its error bound",
-        statement=r"|\Theta_{\text{computed}}(t) - \Theta(t)|_F \le \int_0^t |\text{defect}|_F",
-        reference="this project; convexity of the cross-entropy",
-        evidence=bounded.error_bound.evidence,
-        detail=f"{len(small.train_context)} pairs, d = {BOUNDED_DIMENSION:g}, t = {bounded.time[-1]:g}; measured: "
+        f"{len(small.train_context)} pairs, d = {BOUNDED_DIMENSION:g}, t = {bounded.time[-1]:g}; measured: "
         "logits against a run at relative tolerance 1e-12; bound on them from the defect of the run at 1e-9"
         + (", enclosed in balls" if bounded.error_bound.evidence == "certified" else ""),
+        evidence=bounded.error_bound.evidence,
     )
 
 
 def no_closed_form(model: str, task: Task) -> Claim:
     """Contexts of several tokens share features, so rows are coupled at any dimension."""
     several = sum(len(c) > 1 for c in task.contexts)
-    return not_applicable(
-        f"flow-matches-closed-form-{model}",
-        f"Integrated flow and closed form agree ({model})",
-        r"|L_{\text{flow}}(t) - L_{\text{closed form}}(t)| \le 2 \max|\delta S|",
-        "this project",
-        f"{several} contexts of several tokens share features: their rows are coupled and have no closed form",
+    return closed_form_text(model).not_applicable(
+        f"{several} contexts of several tokens share features: their rows are coupled and have no closed form"
     )
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from theory.coherence import Schedule
+from theory.coherence import ScheduleKind
+from theory.counting import count_of, duration
 from theory.errors import BadInput
-from theory.setting import NotMeasured, Separation, Setting
+from theory.setting import NotMeasured, Setting
 from theory.task import Task, first_pairs
 from theory.theorem import Theorem
 from validation.background import Report, background
@@ -57,15 +58,16 @@ class QuickMeasurements(Measurements):
 
     limit_seconds: float = DRAW_SECONDS
 
-    def separation(self, setting: Setting, dimension: float, schedule: Schedule) -> Separation:
-        """As in Measurements; refused (NotMeasured) where it would take longer."""
-        expected = self.seconds(setting, schedule.kind)
+    def refuse_separation(self, setting: Setting, dimension: float, kind: ScheduleKind) -> None:
+        """As in Measurements, and where it would take longer."""
+        super().refuse_separation(setting, dimension, kind)
+        expected = self.separation_seconds(setting, kind)
         if expected > self.limit_seconds:
             raise NotMeasured(
-                f"following {setting.draws} draws of embeddings of this size takes about {expected:.0f} s, more than "
-                f"the {self.limit_seconds:.0f} s of a report (reversal check measures them)"
+                f"following {count_of(setting.draws, 'draw')} of embeddings of this size takes about "
+                f"{duration(expected)}, more than the {duration(self.limit_seconds)} of a report (reversal check "
+                "measures them)"
             )
-        return super().separation(setting, dimension, schedule)
 
 
 @dataclass(frozen=True)
@@ -105,14 +107,16 @@ def _draws(settings: ReportSettings, task: Task) -> tuple[int, tuple[str, ...]]:
     asked = settings.check.draws
     if "draws" in settings.given:
         return asked, ()
-    one = Measurements().seconds(Setting(task, Measurements(), draws=1), "flow")
+    one = Measurements().separation_seconds(Setting(task, Measurements(), draws=1), "flow")
     draws = min(asked, max(1, int(DRAW_SECONDS / one)))
     if draws == asked:
         return asked, ()
     if one > DRAW_SECONDS:
         note = f"certified a priori, not measured: a draw of this size takes some {ceil(one)} s (--draws measures them)"
         return asked, (f"theorems on drawn embeddings are {note}",)
-    return draws, (f"theorems on drawn embeddings are measured on {draws} draws, not on {asked} (--draws)",)
+    return draws, (
+        f"theorems on drawn embeddings are measured on {count_of(draws, 'draw')}, not on {asked:,} (--draws)",
+    )
 
 
 def run_report(

@@ -8,6 +8,8 @@ from numerics.descent import initial_share
 from numerics.kernels import Kernels
 from theory.claim import Claim
 from validation.compare import (
+    EPSILON,
+    asymmetry_text,
     check_asymmetry,
     check_descent,
     check_flow_distance,
@@ -16,14 +18,22 @@ from validation.compare import (
     check_intransitivity,
     check_loss_floor,
     check_unseen,
+    descent_text,
+    flow_distance_text,
+    forward_text,
     interpolation_residual,
+    interpolation_text,
     intransitivity_moves,
+    intransitivity_text,
     judge_broken,
-    not_applicable,
     reverse_moves,
     row_centred,
+    unseen_text,
 )
 from validation.real_runs import RealRun, descent_settings, final_logits
+from validation.replay import adam_claim, too_large_steps
+
+WHOLE_RUN = "whole run"  # the run of the asked settings, beside the small ones of other claims
 
 # What moved and how far it may: (kernels, change of the logits, rounding) -> one entry per held-out answer each.
 Moves = Callable[[Kernels, np.ndarray, float], tuple[np.ndarray, np.ndarray]]
@@ -39,28 +49,21 @@ def claims_of(real: RealRun) -> list[Claim]:
 
 
 def _forward(real: RealRun, gains: np.ndarray) -> Claim:
-    """Growth is promised to single targets that have had time, f_a t >= 1, and whose embeddings hardly overlap."""
+    """Growth is promised to single targets that their visits gave time, f_a t >= 1, where embeddings hardly overlap."""
     task, dimension = real.task, real.instances.network.dimension
-    promised = task.target_count == 1
+    visited = real.visited_time()  # (S, K)
+    promised = np.broadcast_to((task.target_count == 1)[task.train_context], visited.shape)
     if real.settings.optimizer not in ("adam", "adamw"):  # whose steps are no flow time
-        promised &= task.context_weight * real.training.time[-1] >= 1.0
-    pairs = promised[task.train_context]
+        promised = promised & (visited >= 1.0 - 64 * EPSILON)
     reason = None
     if dimension is not None and dimension < 4 * task.trained_contexts:
         reason = f"dimension {dimension} is below 4 N = {4 * task.trained_contexts}: the embeddings overlap"
-    elif real.settings.batch == "one" and real.settings.steps < len(pairs):
-        reason = f"{real.settings.steps} steps visit fewer than all {len(pairs)} pairs"
-    elif not pairs.any():
-        reason = "no context has a single target and f_a t >= 1"
+    elif not promised.any():
+        reason = "no context has a single target and was visited for f_a t >= 1"
     if reason is None:
-        return check_forward(gains[:, pairs], real.model, int((~pairs).sum()))
-    return not_applicable(
-        f"forward-grows-{real.model}",
-        f"Every trained direction is learnt ({real.model})",
-        r"\Delta S_{ab} - \overline{\Delta S_a} > 0",
-        "arXiv 2405.04669, Theorems 1 and 3",
-        f"{reason}; measured: smallest gain {gains.min():.3g}, mean {gains.mean():.3g}",
-    )
+        return check_forward(gains[promised], real.model, int((~promised).sum()), int((visited == 0).sum()))
+    measured = f"measured: smallest gain {gains.min():.3g}, mean {gains.mean():.3g}"
+    return forward_text(real.model).not_applicable(f"{reason}; {measured}")
 
 
 def _unseen(real: RealRun) -> list[Claim]:
@@ -70,51 +73,37 @@ def _unseen(real: RealRun) -> list[Claim]:
     what = f"{real.settings.optimizer}, {real.settings.steps} steps, all seeds and every unseen pair"
     if real.settings.optimizer in ("adam", "adamw") or not real.task.one_token_contexts:
         reason = "Adam's steps" if real.task.one_token_contexts else "rows of Y shared by contexts of several tokens"
-        largest = f"{reason} are not covered by the argument; measured: {real.training.unseen_maximum():.3g}"
-        return [
-            not_applicable(
-                "unseen-targets-whole-run",
-                "Unseen targets stay at or below 1/M",
-                r"p_{aj}(k) \le 1/M",
-                "this project",
-                largest,
-            )
-        ]
-    return [check_unseen(real.training.unseen_maximum(), real.task.vocabulary_size, "whole run", what)]
+        largest = f"measured: {real.training.unseen_maximum():.3g}"
+        return [unseen_text(WHOLE_RUN).not_applicable(f"{reason} are not covered by the argument; {largest}")]
+    return [check_unseen(real.training.unseen_maximum(), real.task.vocabulary_size, WHOLE_RUN, what)]
 
 
 def _against_theory(real: RealRun) -> list[Claim]:
-    if real.descent is None or real.flow is None or real.halved is None:
-        reason = f"{real.settings.optimizer} leaves the span of gradients: its steps are no recursion in logit space"
-        return [
-            not_applicable(
-                f"training-is-descent-{real.model}",
-                "Real training equals the recursion in logit space",
-                r"S^{\text{torch}}_k = S^{\text{logit space}}_k",
-                "this project",
-                reason,
-            )
-        ]
-    trained = real.training.final_logits
-    descended, halved, flowed = (final_logits(some) for some in (real.descent, real.halved, real.flow))
+    """Training against an exact replay of its steps, and against the flow that they discretise."""
     what = f"{real.settings.optimizer}, {real.settings.steps} steps, {len(real.instances.seeds)} seeds"
+    if real.descent is None or real.followed is None or real.halved is None:
+        reason = f"{real.settings.optimizer} leaves the span of gradients: its steps are no recursion in logit space"
+        claims = [descent_text(real.model).not_applicable(reason)]
+        if real.adam is not None:
+            claims.append(adam_claim(real.adam, real.settings, real.training.final_logits, real.kernels, real.model))
+        return claims
+    trained = real.training.final_logits
+    descended, halved, flowed = (final_logits(some) for some in (real.descent, real.halved, real.followed))
+    large = too_large_steps(real.settings, real.kernels)
+    if large is None:
+        same = check_descent(
+            trained, descended, real.rounding(), descent_text(real.model), f"{what}, logits of every context"
+        )
+    else:
+        same = descent_text(real.model).not_applicable(
+            f"{large}; measured: logits differ by {float(np.max(np.abs(trained - descended))):.3g}"
+        )
     distance = float(np.max(np.abs(trained - flowed)))
     gap = max(
-        float(np.max(np.abs(a.loss - b.loss))) for a, b in zip(real.training.trajectories, real.flow, strict=True)
+        float(np.max(np.abs(a.loss - b.loss))) for a, b in zip(real.training.trajectories, real.followed, strict=True)
     )
-    measured = f"logits at t = {real.training.time[-1]:g}; largest gap of the loss over time {gap:.3g}"
-    limit = min(k.nonexpansive_step(real.settings.batch == "full") for k in real.kernels)
-    if real.settings.time_per_step <= limit:
-        same = check_descent(trained, descended, real.rounding(), real.model, f"{what}, logits of every context")
-    else:
-        same = not_applicable(
-            f"training-is-descent-{real.model}",
-            f"Real training equals the recursion in logit space ({real.model})",
-            r"S^{\text{torch}}_k = S^{\text{logit space}}_k",
-            "this project",
-            f"steps of {real.settings.time_per_step:.3g} exceed {limit:.3g}, above which descent may expand and "
-            f"rounding with it; measured: logits differ by {float(np.max(np.abs(trained - descended))):.3g}",
-        )
+    which = "the flow of momentum" if real.settings.optimizer == "momentum" else "the gradient flow"
+    measured = f"{which} at t = {real.training.time[-1]:g}; largest gap of the loss over time {gap:.3g}"
     halving = float(np.max(np.abs(descended - halved)))
     moved = float(np.max(np.abs(flowed - real.training.initial_logits)))
     doubt = None
@@ -124,15 +113,9 @@ def _against_theory(real: RealRun) -> list[Claim]:
     elif halving > 0.25 * moved:
         doubt = f"halving the step moves logits by {halving:.3g} of {moved:.3g}: too large a step to speak of an order"
     if doubt is not None:
-        follows = not_applicable(
-            f"training-follows-flow-{real.model}",
-            f"Training follows the flow to order one in the step size ({real.model})",
-            r"|S_{\eta}(t) - S_{\text{flow}}(t)| = O(\eta)",
-            "this project",
-            f"{doubt}; {what}; distance {distance:.3g}, {measured}",
-        )
-        return [same, follows]
-    detail = f"{what}; {measured}; bound: from the same recursion at half the step size"
+        reason = f"{doubt}; {what}; distance {distance:.3g} from {measured}"
+        return [same, flow_distance_text(real.model).not_applicable(reason)]
+    detail = f"{what}; logits, against {measured}; bound: from the same recursion at half the step size"
     return [same, check_flow_distance(distance, halving, real.rounding(), real.model, detail)]
 
 
@@ -152,8 +135,8 @@ def _interpolation(real: RealRun) -> list[Claim]:
         # token space: the rows of Y do not overlap, so Adam leaves untrained rows alone like any other optimiser
         if real.instances.network.dimension is None:
             return []
-        return [judge_broken(f"{name}, whole run", residual, tolerance, real.model, real.kernels)]
-    return [check_interpolation(f"{name}, whole run", residual, tolerance, real.model)]
+        return [judge_broken(f"{name}, {WHOLE_RUN}", residual, tolerance, real.model, real.kernels)]
+    return [check_interpolation(interpolation_text(f"{name}, {WHOLE_RUN}", real.model), residual, tolerance)]
 
 
 def _reverse(real: RealRun, forward: float, rounding: float) -> list[Claim]:
@@ -165,30 +148,15 @@ def _reverse(real: RealRun, forward: float, rounding: float) -> list[Claim]:
         reason = f"{real.settings.optimizer} leaves the span of gradients, so the interpolation law bounds nothing"
         moved = [np.abs(row_centred(c)[q.context, list(q.answers)]).max() for c in change for q in real.task.queries]
         measured = f"; measured: answers of queries moved by {np.mean(moved):.3g} on average" if moved else ""
-        return [
-            not_applicable(
-                f"asymmetry-{real.model}",
-                "Reverse logits stay where the interpolation law holds them",
-                r"|\Delta S_{qx}| \le \sum_a |w_{qa}|\,|\Delta S_{ax}|",
-                "this project",
-                reason + measured,
-            )
-        ]
+        return [asymmetry_text(real.model).not_applicable(reason + measured)]
     if any(q.context >= trained for q in real.task.queries):
         moves, bounds = _over_seeds(reverse_moves, real, change, rounding)
         claims.append(check_asymmetry(moves, bounds, forward, real.model))
     if any(q.context < trained for q in real.task.queries):
         singular = _singular(real)
         if singular is not None:
-            claims.append(
-                not_applicable(
-                    f"intransitivity-{real.model}",
-                    f"Queries of trained contexts gain no more than the coherence terms ({real.model})",
-                    r"\Delta S_{qx} \le \sum_{(a,j) \ne (q,x)} |K_{qa} C_{aj} G_{jx}|",
-                    "this project",
-                    f"{singular}, so what each statement contributed cannot be told from the logits",
-                )
-            )
+            reason = f"{singular}, so what each statement contributed cannot be told from the logits"
+            claims.append(intransitivity_text(real.model).not_applicable(reason))
         else:
             moves, bounds = _over_seeds(intransitivity_moves, real, change, rounding)
             claims.append(check_intransitivity(moves, bounds, real.model))

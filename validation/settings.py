@@ -64,7 +64,7 @@ class VerifySettings(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        problems = [f"--{name.replace('_', '-')} has no effect {reason}; leave it out" for name, reason in self._idle()]
+        problems = [f"{option(name)} has no effect {reason}; leave it out" for name, reason in self._idle()]
         if self.facts is None and self.task == "reversal" and self.held_out > self.pairs:
             problems.append(f"--held-out {self.held_out} exceeds --pairs {self.pairs}; hold out at most every pair")
         if problems:
@@ -132,7 +132,12 @@ def largest_share(task: Task, optimizer: str) -> float:
     """How far a unit step moves a row at most, per unit of residual: f_a of a full batch, K w_k of a batch of one."""
     if optimizer == "gd":
         return float(task.context_weight.max())
-    return round(float(len(task.train_weight) * task.train_weight.max()), 12)  # even weights sum to 1 only to rounding
+    return task.heaviest_visit
+
+
+def option(name: str) -> str:
+    """A setting as it stands on the command line, where the fact file is an argument without a name."""
+    return "FACTS" if name == "facts" else f"--{name.replace('_', '-')}"
 
 
 def problem_line(problem: object) -> str:
@@ -141,5 +146,4 @@ def problem_line(problem: object) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not problem["loc"]:
         return message
-    option = "FACTS" if problem["loc"][0] == "facts" else "--" + str(problem["loc"][0]).replace("_", "-")
-    return f"{option} {problem['input']}: {message[0].lower()}{message[1:]}"
+    return f"{option(str(problem['loc'][0]))} {problem['input']}: {message[0].lower()}{message[1:]}"

@@ -4,15 +4,18 @@ import numpy as np
 
 from numerics.decoupled import logit_gap
 from numerics.descent import row_recursion
-from numerics.order import visits
+from numerics.order import visit_counts
 from theory.claim import Claim
 from theory.task import Task
 from validation.compare import (
+    ATTENTION_UNCHANGED,
+    SANDWICH,
+    UNTRAINED_ROWS,
     check_descent,
     check_sandwich,
     check_unchanged,
     check_unseen,
-    not_applicable,
+    descent_text,
     rounding_tolerance,
 )
 from validation.instances import transformer_instances
@@ -26,15 +29,7 @@ STEP = 0.7
 def sgd_row_claims(small: Task, seeds: range, step: float = STEP) -> list[Claim]:
     """Train Y and Z by autograd, one pair a step, and compare every row with the recursion of its visits."""
     if not small.one_token_contexts:
-        return [
-            not_applicable(
-                "sgd-sandwich-in-training",
-                "Real SGD rows stay within eta/M above the flow",
-                r"0 \le h_k - h(\eta k) \le \frac{\eta}{M}",
-                "this project",
-                "contexts of several tokens share rows of Y",
-            )
-        ]
+        return [SANDWICH.not_applicable("contexts of several tokens share rows of Y")]
     pairs = len(small.train_context)
     settings = TrainingSettings("sgd", step, EPOCHS * pairs, batch="one", order="reshuffled")
     momentum = TrainingSettings("momentum", step / 10, EPOCHS * pairs, batch="one", order="cyclic")
@@ -55,31 +50,25 @@ def _unchanged(small: Task, network: OneLayerTransformer) -> list[Claim]:
     untrained = [t for t in range(small.vocabulary_size) if t not in trained_tokens]
     rows = network.Y.value().numpy()[:, untrained]
     attention = network.Z.value().numpy()
-    what, id = "Rows of Y of untrained tokens", "untrained-rows-unchanged"
     return [
-        check_unchanged(np.zeros_like(rows), rows, what, id)
+        check_unchanged(UNTRAINED_ROWS, np.zeros_like(rows), rows)
         if untrained
-        else not_applicable(
-            id, f"{what} are bitwise unchanged", r"\Delta Y_{q\cdot} = 0", "this project", "every token is trained"
-        ),
-        check_unchanged(np.zeros_like(attention), attention, "All entries of Z", "z-unchanged"),
+        else UNTRAINED_ROWS.not_applicable("every token is trained"),
+        check_unchanged(ATTENTION_UNCHANGED, np.zeros_like(attention), attention),
     ]
 
 
 def _rows(small: Task, settings: TrainingSettings, logits: np.ndarray, seeds: tuple[int, ...]) -> list[Claim]:
     """h of every row and seed after its own number of visits, against the recursion and against the flow."""
-    title, reference = "Real SGD rows stay within eta/M above the flow", "this project"
     if not (small.single_target and small.one_token_contexts):
         reason = (
             f"{len(small.conflicts)} contexts with several targets" if small.conflicts else "contexts of several tokens"
         )
-        return [
-            not_applicable("sgd-sandwich-in-training", title, r"0 \le h_k - h(\eta k) \le \eta/M", reference, reason)
-        ]
+        return [SANDWICH.not_applicable(reason)]
     m, pairs = small.vocabulary_size, len(small.train_context)
     found, expected, flow, sizes = [], [], [], []
     for seed, final in zip(seeds, logits, strict=True):
-        counts = np.bincount(visits(settings.order, pairs, settings.steps, seed), minlength=pairs)
+        counts = visit_counts(settings.order, pairs, settings.steps, seed)
         for k in range(pairs):
             step = settings.learning_rate * pairs * small.train_weight[k]  # a visit moves by K w_k eta
             found.append(final[small.train_context[k], small.train_target[k]] / (m - 1))
@@ -90,6 +79,6 @@ def _rows(small: Task, settings: TrainingSettings, logits: np.ndarray, seeds: tu
     rounding = rounding_tolerance(settings.steps, None, (), float(np.abs(logits).max()))
     what = f"{len(rows)} rows over all seeds, each after its own visits"
     return [
-        check_descent(rows, recursion, rounding, "sgd-rows", what),
+        check_descent(rows, recursion, rounding, descent_text("sgd-rows"), what),
         check_sandwich(rows, np.array(flow), np.array(sizes), m, rounding),
     ]

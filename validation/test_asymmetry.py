@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from theory.task import Task
 from validation.compare import (
+    ATTENTION_UNCHANGED,
+    UNTRAINED_ROWS,
     check_asymmetry,
     check_intransitivity,
     check_unchanged,
@@ -106,6 +108,6 @@ def test_untrained_rows_and_attention_stay_bitwise_zero(task: Task, settings: Tr
     rows = instances.network.get_submodule("Y").value().numpy()[0]  # type: ignore[operator]
     still = [t for t in range(task.vocabulary_size) if t not in moved]
     attention = instances.network.get_submodule("Z").value().numpy()  # type: ignore[operator]
-    assert check_unchanged(np.zeros_like(rows[still]), rows[still], "rows", "rows").verdict == "holds"
-    assert check_unchanged(np.zeros_like(attention), attention, "Z", "z").verdict == "holds"
+    assert check_unchanged(UNTRAINED_ROWS, np.zeros_like(rows[still]), rows[still]).verdict == "holds"
+    assert check_unchanged(ATTENTION_UNCHANGED, np.zeros_like(attention), attention).verdict == "holds"
     assert np.abs(rows[sorted(moved)]).max() > 0

@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 
 from numerics.descent import initial_share
 from theory.task import Task, reversal_task
-from validation.compare import check_interpolation, check_interpolation_broken, interpolation_residual
+from validation.compare import (
+    check_interpolation,
+    check_interpolation_broken,
+    interpolation_residual,
+    interpolation_text,
+)
 from validation.instances import Instances, bilinear_instances
 from validation.optimizer_law import law_residual, optimizers
 from validation.real_runs import descent_settings, recorded_steps
@@ -22,7 +27,7 @@ def test_law_holds_to_rounding(
     assume(len(task.contexts) > task.trained_contexts)
     dimension = data.draw(dimensions(task))
     residual, tolerance = law_residual(bilinear_instances(task, dimension, scale, [seed]), settings)
-    claim = check_interpolation(settings.optimizer, residual, tolerance, "bilinear")
+    claim = check_interpolation(interpolation_text(settings.optimizer, "bilinear"), residual, tolerance)
     assert claim.verdict == "holds", claim
 
 
@@ -33,7 +38,7 @@ def test_adam_breaks_the_law(pairs: int, seed: int, step: float) -> None:
     instances = bilinear_instances(task, 4 * task.vocabulary_size, 0.01, [seed])
     residual, tolerance = law_residual(instances, TrainingSettings("adam", step, 60, "full"))
     assert check_interpolation_broken("adam", residual, tolerance, "bilinear").verdict == "holds"
-    assert check_interpolation("adam", residual, tolerance, "bilinear").verdict == "fails"
+    assert check_interpolation(interpolation_text("adam", "bilinear"), residual, tolerance).verdict == "fails"
 
 
 @given(seed=seeds, decay=st.floats(0.01, 0.3))

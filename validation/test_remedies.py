@@ -17,7 +17,7 @@ from theory.errors import BadInput
 from theory.opposites import asked_of
 from theory.task import Task, reversal_task
 from theory.variants import Data, Variant, variant
-from validation.compare import check_interpolation
+from validation.compare import check_interpolation, interpolation_text
 from validation.instances import bilinear_instances
 from validation.optimizer_law import law_residual
 from validation.parameter_networks import draw_network, grams_of
@@ -161,7 +161,7 @@ def test_untrained_rows_interpolate_whatever_the_loss(
     step = min(settings.learning_rate, 0.25 * bound * settings.learning_rate / settings.time_per_step)
     how = replace(settings, learning_rate=step, loss=loss, decoupled=decoupled)
     residual, tolerance = law_residual(instances, how)
-    claim = check_interpolation(settings.optimizer, residual, tolerance, "bilinear")
+    claim = check_interpolation(interpolation_text(settings.optimizer, "bilinear"), residual, tolerance)
     assert claim.verdict == "holds", claim
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from theory.claim import Claim
+from theory.counting import count_of
 from theory.facts import chain_task_from_facts, reversal_task_from_facts
 from theory.laws import derive_all, false_twins
 from theory.task import Task, chain_of_thought_task, first_pairs, reversal_task
@@ -22,6 +23,7 @@ from validation.run_claims import claims_of
 from validation.settings import VerifySettings, largest_share
 from validation.sgd_rows import sgd_row_claims
 from validation.step_order import StepOrder, step_order_claims
+from validation.stiff_claim import stiff_claim
 from validation.training import TrainingSettings
 
 # Called with the stage's name and how much of it is done, 0 to 1.
@@ -70,7 +72,9 @@ def task_notes(task: Task) -> Iterator[str]:
     if task.trained_elsewhere:
         first = task.trained_elsewhere[0]
         yield (
-            f"{len(task.trained_elsewhere)} asked pairs are trained by another row and are no queries "
+            f"{count_of(len(task.trained_elsewhere), 'asked pair is', 'asked pairs are')} trained by another row and "
+            "no "
+            f"{'query' if len(task.trained_elsewhere) == 1 else 'queries'} "
             f"(first: {' + '.join(first.context)} -> {first.target})"
         )
     if not task.queries:
@@ -135,7 +139,7 @@ def _stages(task: Task, trained_task: Task, settings: VerifySettings) -> Iterato
     yield "deriving", lambda tell: Finding(_derive(tell), [])
     if bilinear:
         yield "integrating the bilinear flow", lambda tell: Finding(*predict_bilinear(flow_task, settings)[::-1])
-        yield "error bound", lambda tell: Finding([error_bound_claim(bound_task, settings.seed)], [])
+        yield "error bound", lambda tell: Finding([error_bound_claim(bound_task, settings.seed), stiff_claim()], [])
         if order_task.queries:
             yield "order in the dimension", lambda tell: Finding([first_order_claim(order_task, settings.seed)], [])
         yield (
@@ -197,12 +201,12 @@ def _run_notes(task: Task, trained_task: Task, settings: VerifySettings) -> Iter
     part = settings.model in ("bilinear", "all") and len(task.train_context) > settings.flow_pairs
     if trained_task is not task:
         yield (
-            f"real training sees {len(trained_task.train_context)} of {len(task.train_context)} trained pairs "
+            f"real training sees {len(trained_task.train_context):,} of {len(task.train_context):,} trained pairs "
             f"(--train-pairs); derivations, closed form and flow{' of the transformer' * part} cover the whole file"
         )
     if part:
         yield (
-            f"the flow of the bilinear model is integrated on {settings.flow_pairs} of {len(task.train_context)} "
+            f"the flow of the bilinear model is integrated on {settings.flow_pairs:,} of {len(task.train_context):,} "
             "trained pairs (--flow-pairs), and its first-order law is evaluated there too"
         )
     if len(task.train_context) > ORDER_PAIRS:

@@ -8,7 +8,7 @@ from mpmath import mp, mpf
 from numerics.eigenvalue_enclosure import enclose_eigenvalues, extreme_eigenvalues
 from numerics.gram import Gram
 from numerics.instance_bounds import instance_bounds
-from theory.task import Statement, build_task, chain_of_thought_task, first_pairs, reversal_task
+from theory.task import Statement, Task, build_task, chain_of_thought_task, first_pairs, reversal_task
 
 mp.dps = 40
 
@@ -175,3 +175,152 @@ def test_part_of_a_task_has_bounds_too() -> None:
         task, Gram.identity(task.vocabulary_size), np.zeros((len(task.contexts), task.vocabulary_size))
     )
     assert bounds.contexts == task.trained_contexts
+
+
+# -- every constant against exact arithmetic --
+def exact(ball: arb) -> mpf:
+    """The upper end of a ball as it is, all its bits kept."""
+    mantissa, exponent = ball.upper().mid().man_exp()
+    return mpf(int(mantissa)) * mpf(2) ** int(exponent)
+
+
+def rows_of(task: Task) -> tuple[list[int], int]:
+    """The tokens of the trained contexts, and that of the first query's."""
+    token = [context[0] for context in task.contexts]
+    return token[: task.trained_contexts], token[task.queries[0].context]
+
+
+def weights(task: Task, gram: Gram) -> mp.matrix:
+    """w = G_AA^-1 G_Aq of the first query, to 40 digits."""
+    trained, query = rows_of(task)
+    inner = mp.matrix([[mpf(gram.excess[a, b]) + (a == b) for b in trained] for a in trained])
+    return mp.lu_solve(inner, mp.matrix([mpf(gram.excess[query, a]) for a in trained]))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_sums_are_rounded_outwards(seed: int) -> None:
+    """Sums of absolute couplings and ranges are at least the exact ones to the last bit, losses at most."""
+    task, gram, start, bounds = drawn(seed, pairs=8, size=18)
+    trained, query = rows_of(task)
+    excess = gram.excess
+    rows = [sum((abs(mpf(excess[a, b])) for b in trained if b != a), mpf(0)) for a in trained]
+    assert exact(bounds.row_sum) >= max(rows)
+    asked = bounds.queries[0]
+    assert exact(asked.one_norm) >= sum(abs(mpf(excess[query, a])) for a in trained)
+    assert exact(asked.two_norm) >= mp.sqrt(sum(mpf(excess[query, a]) ** 2 for a in trained))
+    ranges = []
+    for a, b in zip(task.train_context, task.train_target, strict=True):
+        others = [mpf(x) for k, x in enumerate(start[a]) if k != b]
+        ranges.append(max(others) - min(others))
+    assert exact(bounds.logit_range) >= max(ranges)
+    row = [mp.exp(mpf(x)) for x in start[task.queries[0].context]]
+    assert -exact(-asked.loss) <= -mp.log(row[task.queries[0].answers[0]] / sum(row))
+    assert exact(asked.largest) >= max(row) / sum(row)
+    assert -exact(-asked.smallest) <= min(row) / sum(row)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_interpolation_weights_are_bounded_and_their_signs_are_sure(seed: int) -> None:
+    """sum |w| by exact solution is at most its bound, and no row with w < 0 has a target that the floor counts."""
+    task, gram, start, bounds = drawn(seed, dimension=900.0, pairs=4, size=12)
+    signed = bounds.queries[0].signed
+    assert signed is not None
+    found = weights(task, gram)
+    assert exact(signed.weight_sum) >= sum(abs(x) for x in found)
+    answer, query = task.queries[0].answers[0], task.queries[0].context
+    sure = [
+        k
+        for k in range(12)
+        if k == answer
+        or all(found[int(a)] >= 0 for a, b in zip(task.train_context, task.train_target, strict=True) if b == k)
+    ]
+    lowest = mp.log(sum(mp.exp(mpf(start[query, k]) - mpf(start[query, answer])) for k in sure))
+    assert exact(signed.floor) <= lowest
+    assert float(signed.floor) > 0
+
+
+def opposing(coupling: float, inner: float, size: int = 10) -> tuple[Task, Gram]:
+    """Three rows whose tokens have the product -`inner` with each other and with themselves, less one; G_qa is given.
+
+    w = G_AA^-1 G_Aq is then as large as a row sum of `inner` allows.
+    """
+    task = reversal_task(2, vocabulary=size)
+    trained, query = rows_of(task)
+    excess = np.zeros((size, size))
+    excess[np.ix_(trained, trained)] = -inner
+    excess[query, trained] = excess[trained, query] = coupling
+    return task, Gram(100.0, excess)
+
+
+def test_the_bound_on_the_weights_is_attained() -> None:
+    """With G_AA - I = -c everywhere sum |w| is |G_qA|_1 / (1 - 3c) exactly, and that is the bound."""
+    for inner in (0.05, 0.2, 0.3):
+        task, gram = opposing(1e-3, inner)
+        bounds = instance_bounds(task, gram, np.zeros((len(task.contexts), 10)))
+        signed = bounds.queries[0].signed
+        assert signed is not None
+        total = sum(abs(x) for x in weights(task, gram))
+        assert float(total) == pytest.approx(3e-3 / (1 - 3 * inner), rel=1e-12)
+        assert total <= exact(signed.weight_sum) <= total * (1 + mpf(10) ** -12)
+
+
+def test_a_sign_that_the_couplings_hide_is_not_believed() -> None:
+    """A row with G_qa > 0 but w_a < 0 lowers its target, which the floor must not count."""
+    task, gram = opposing(1e-3, 0.0)
+    trained, query = rows_of(task)
+    excess = gram.excess.copy()
+    # the first row is coupled to q only through the second, against its own small coupling
+    excess[trained[0], trained[1]] = excess[trained[1], trained[0]] = 0.2
+    excess[query, trained[0]] = excess[trained[0], query] = 1e-4
+    hidden = Gram(100.0, excess)
+    found = weights(task, hidden)
+    assert found[0] < 0 < excess[query, trained[0]]
+    bounds = instance_bounds(task, hidden, np.zeros((len(task.contexts), 10)))
+    signed = bounds.queries[0].signed
+    assert signed is not None
+    kept = 10 - len({int(b) for a, b in zip(task.train_context, task.train_target, strict=True) if found[int(a)] < 0})
+    assert float(signed.floor) <= np.log(kept)
+
+
+@pytest.mark.parametrize("build", [reversal_task, chain_of_thought_task])
+def test_pulls_at_equal_logits_are_known_to_their_rounding(build) -> None:  # type: ignore[no-untyped-def]
+    """(e_b - pi) G (p - e_x) at uniform pi, in 40 digits: within `rounding` of `centre`, which is not exact itself."""
+    task = build(4)
+    size = task.vocabulary_size
+    rng = np.random.default_rng(4)
+    gram = Gram.draw(size, 300.0, rng)
+    start = gram.initial_logits(task.features, 0.3, rng)
+    signed = instance_bounds(task, gram, start).queries[0].signed
+    assert signed is not None
+    query = task.queries[0]
+    row = [mp.exp(mpf(x)) for x in start[query.context]]
+    force = [x / sum(row) - (k == query.answers[0]) for k, x in enumerate(row)]
+    felt = [force[i] + sum(mpf(gram.excess[i, j]) * force[j] for j in range(size)) for i in range(size)]
+    off = []
+    for a, b in zip(task.train_context, task.train_target, strict=True):
+        pull = felt[b] - sum(felt[k] for k in range(size) if k != b) / (size - 1)
+        off.append(abs(pull - mpf(float(signed.centre[a]))))
+        assert off[-1] <= exact(signed.rounding)
+    assert max(off) > 0
+    # what a distribution that is not uniform may add: growth times half of what the entries scatter, exactly
+    middle = sorted(felt)[size // 2]
+    scatter = sum(abs(x - middle) for x in felt) / (size - 1)
+    assert scatter * (1 - mpf(10) ** -9) <= exact(signed.spread)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sums_over_rows_with_one_target(seed: int) -> None:
+    """Absolute couplings to the other rows with a's own target, and to those with any one target, by plain loops."""
+    rows = [Statement((f"a{i}",), f"b{i % 2}", "r") for i in range(5)]
+    task = build_task("shared", rows, [Statement(("q",), "x", "r")])
+    size = task.vocabulary_size
+    excess = Gram.draw(size, 100.0, np.random.default_rng(seed)).excess
+    bounds = instance_bounds(task, Gram(100.0, excess), np.zeros((len(task.contexts), size)))
+    trained, _ = rows_of(task)
+
+    def total(a: int, target: int) -> mpf:
+        return sum(abs(mpf(excess[trained[a], trained[c]])) for c in range(5) if c != a and c % 2 == target)
+
+    same, any_one = max(total(a, a % 2) for a in range(5)), max(total(a, b) for a in range(5) for b in range(2))
+    for ball, largest in ((bounds.same_target_sum, same), (bounds.target_sum, any_one)):
+        assert largest <= exact(ball) <= largest * (1 + mpf(10) ** -13)

@@ -15,7 +15,7 @@ from theory.separation import certify
 from theory.setting import Separation, Setting
 from theory.task import reversal_task
 from theory.theorems.lower_bound import LOWER_BOUND, FloorKept
-from theory.theorems.separation import judged
+from theory.theorems.separation import APriori, judged
 from validation.measurements import Measurements
 
 SIZE = 30
@@ -60,10 +60,11 @@ def test_draws_are_judged_by_their_own_bounds() -> None:
     exponents = (Exponent("signed", Schedule.flow(), (0.05,), ()),) * 2
     bounds = (orthonormal(), orthonormal(loss=1.001 * log(SIZE / 2)))
     same = np.full(2, 0.05)
-    drawn = Separation(same, same, same, np.full(2, 3.0), exponents, bounds, "two draws")
+    drawn = Separation(same, same, 0 * same, same, np.full(2, 3.0), 0 * same, same, exponents, bounds, "two draws")
     allowed = FloorKept(0.1, log(SIZE / 2), "flow", 0.0)
     assert [allowed(b) >= 0.05 for b in bounds] == [True, False]
-    _, _, detail = judged(Setting(TASK, Measurements()), drawn, allowed, 0, 2, False, "C kept")
+    before = APriori(1e8, exponents[0], -inf)
+    _, _, detail = judged(Setting(TASK, Measurements()), drawn, before, allowed, 0, 2, "C kept")
     assert "1 of 2 draws are certified" in detail
 
 

@@ -17,11 +17,11 @@ from theory.tails import (
     TaskShape,
     a_priori_bounds,
     absolute_sum_tail,
+    bisect_dimension,
     chi_square_tail,
     deviation_for,
     events,
     normal_tail,
-    smallest_dimension,
 )
 from theory.task import Statement, Task, build_task, chain_of_thought_task, reversal_task
 
@@ -120,7 +120,7 @@ def test_bounds_hold_as_often_as_they_claim() -> None:
 def test_certified_dimension_of_the_reference_setting() -> None:
     """n = 10, m = 100, eps = 0.1, delta = 0.05, sigma = 0.01: at most 1e6, and one less is not certified."""
     shape = TaskShape.of(TASK)
-    found = smallest_dimension(shape, at_most(0.1), 0.05, 0.01, FLOW)  # type: ignore[arg-type]
+    found = bisect_dimension(shape, at_most(0.1), 0.05, 0.01, FLOW)  # type: ignore[arg-type]
     assert found.dimension is not None
     assert found.dimension <= 10**6
     assert found.exponent.epsilon <= 0.1
@@ -134,7 +134,7 @@ def test_certified_dimension_moves_the_right_way() -> None:
 
     def dimension(epsilon: float = 0.1, delta: float = 0.05, scale: float = 0.01, pairs: int = 5) -> int:
         shape = TaskShape.of(reversal_task(pairs, vocabulary=50))
-        found = smallest_dimension(shape, at_most(epsilon), delta, scale, FLOW).dimension  # type: ignore[arg-type]
+        found = bisect_dimension(shape, at_most(epsilon), delta, scale, FLOW).dimension  # type: ignore[arg-type]
         assert found is not None
         return found
 
@@ -147,7 +147,7 @@ def test_certified_dimension_moves_the_right_way() -> None:
 
 def test_no_dimension_for_an_exponent_out_of_reach() -> None:
     """No dimension up to 1e30 certifies an exponent of 1e-20, and None says so."""
-    found = smallest_dimension(TaskShape.of(TASK), at_most(1e-20), 0.05, 0.01, FLOW)  # type: ignore[arg-type]
+    found = bisect_dimension(TaskShape.of(TASK), at_most(1e-20), 0.05, 0.01, FLOW)  # type: ignore[arg-type]
     assert found.dimension is None
     assert found.exponent.epsilon > 1e-20
 

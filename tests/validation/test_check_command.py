@@ -45,8 +45,8 @@ def document(result: Result, code: int = 0) -> dict[str, Any]:
 
 
 def test_every_theorem_of_the_paper_holds_on_its_own_task(check: Any) -> None:
-    """Without arguments but the size all theorems hold, Theorem 1 at its smallest certified dimension, and so does
-    every claim of the paper that is checked here.
+    """Without arguments but the size all theorems hold, Theorem 1 at its certified dimension, and so does every claim
+    of the paper that is checked here.
     """
     found = document(check("--pairs", "2", "--draws", "1", "--json"))
     assert found["verdict"] == "holds"

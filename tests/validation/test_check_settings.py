@@ -120,7 +120,7 @@ class Echo:
         value = _mixed(setting, "init_scale", "draws", "seed", *_descent(schedule)) + dimension**-0.5
         reverse = 1 + _mixed(setting, "init_scale", "draws", "seed", "loss_target", *_descent(schedule))
         exponent = Exponent("signed", schedule, (value,), ())
-        found = (np.full(setting.draws, x) for x in (value, value, value, reverse))
+        found = (np.full(setting.draws, x) for x in (value, value, 0.0, value, reverse, 0.0, np.nan))
         task = setting.task
         start = np.zeros((len(task.contexts), task.vocabulary_size))
         bounds = instance_bounds(task, Gram.identity(task.vocabulary_size), start)

@@ -1,10 +1,10 @@
 """Assumptions that several theorems share, each with its executable check."""
 
-from collections import Counter
 from fractions import Fraction
 
 import numpy as np
 
+from theory.counting import count_of
 from theory.setting import Setting
 from theory.task import Task
 from theory.theorem import Assumption, Finding
@@ -26,7 +26,7 @@ def check_single_target(setting: Setting) -> Finding:
     return Finding(
         "fails",
         "1 target a context",
-        f"up to {most} targets, in {len(names)} of {task.trained_contexts} contexts",
+        f"up to {most} targets, in {len(names):,} of {count_of(task.trained_contexts, 'context')}",
         margin=float(1 - most),
         rows=conflicting_rows(task),
         detail=f"contexts with several targets: {shown}",
@@ -36,11 +36,9 @@ def check_single_target(setting: Setting) -> Finding:
 def check_equal_shares(setting: Setting) -> Finding:
     """All trained contexts weigh the same."""
     task = setting.task
-    share = task.context_weight
+    share, odd = task.context_weight, task.uneven_contexts
     if task.equal_shares:
         return Finding("holds", "equal shares", "equal shares", margin=0.0)
-    usual, _ = Counter(np.round(share, 12).tolist()).most_common(1)[0]
-    odd = np.flatnonzero(np.abs(share - usual) > 1e-9 * usual)
     ratio = float(share.max() / share.min())
     rows = {row for k in np.flatnonzero(np.isin(task.train_context, odd)) for row in task.train_rows[k]}
     return Finding(
@@ -49,7 +47,7 @@ def check_equal_shares(setting: Setting) -> Finding:
         f"the heaviest context weighs {ratio:.3g} times the lightest",
         margin=1.0 - ratio,
         rows=tuple(sorted(rows)),
-        detail=f"{len(odd)} contexts weigh otherwise than the rest",
+        detail=f"{count_of(len(odd), 'context weighs', 'contexts weigh')} otherwise than the rest",
     )
 
 
@@ -77,7 +75,7 @@ def check_one_answer(setting: Setting) -> Finding:
     return Finding(
         "fails",
         "1 answer a query",
-        f"up to {most} answers, in {len(several)} queries",
+        f"up to {most} answers, in {count_of(len(several), 'query', 'queries')}",
         margin=float(1 - most),
         rows=tuple(sorted(rows)),
         detail="-log of a sum of probabilities is not convex in the logits",

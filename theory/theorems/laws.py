@@ -1,6 +1,7 @@
 """This project's own theorems: interpolation law, unseen targets and their order, and the SGD sandwich."""
 
 from theory.claim import Verdict
+from theory.counting import count_of
 from theory.interpolation import derive_interpolation
 from theory.ordering import derive_ordering, derive_sharpness
 from theory.setting import Setting
@@ -51,7 +52,7 @@ def unseen_outcome(setting: Setting, *, share: float = 1.0) -> Outcome:
     def run() -> Seen:
         seen = setting.measure.one_layer(setting, planned_visits(setting))
         detail = (
-            f"{seen.visits} visits of every pair at step {setting.rate():g}, M = {size}; rounding allows "
+            f"{count_of(seen.visits, 'visit')} of every pair at step {setting.rate():g}, M = {size}; rounding allows "
             f"{seen.rounding:.1g}"
         )
         # a probability moves by no more than the logits do
@@ -75,8 +76,7 @@ UNSEEN_BOUND = Theorem(
 def check_step(setting: Setting) -> Finding:
     """The largest step of any row, eta K max w_k, against eta*(M)."""
     task = setting.task
-    weight = len(task.train_weight) * float(task.train_weight.max())
-    step, bounds = setting.rate() * round(weight, 12), largest_step(task.vocabulary_size)
+    step, bounds = setting.rate() * task.heaviest_visit, largest_step(task.vocabulary_size)
     most = float(bounds.lower)
     verdict: Verdict = "holds" if step <= most else ("fails" if step >= float(bounds.upper) else "undecided")
     detail = "" if verdict == "holds" else "minibatches exist that break the order at this step"
@@ -146,7 +146,8 @@ def sandwich_outcome(setting: Setting, *, share: float = 1.0) -> Outcome:
         seen = setting.measure.one_layer(setting, planned_visits(setting))
         (low, high), slack = seen.gap, seen.gap_rounding
         detail = (
-            f"(h_k - h(eta k)) M/eta from {low:.6g} to {high:.6g} after {seen.visits} visits; allowed 0 to {share:g}, "
+            f"(h_k - h(eta k)) M/eta from {low:.6g} to {high:.6g} after {count_of(seen.visits, 'visit')}; allowed 0 "
+            f"to {share:g}, "
             f"and {slack:.1g} for rounding"
         )
         return low >= -slack and high <= share + slack, high, detail

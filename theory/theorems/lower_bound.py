@@ -12,16 +12,15 @@ from flint import arb
 
 from theory.claim import Verdict
 from theory.coherence import CoherenceBounds, Schedule, ScheduleKind
+from theory.counting import count_of
 from theory.exponent import loss_of
 from theory.setting import NotMeasured, Setting
 from theory.theorem import Assumption, Conclusion, Finding, Outcome, Theorem
 from theory.theorems import lemmas
 from theory.theorems.remains import what_remains
 from theory.theorems.separation import (
-    certified_dimension,
+    a_priori,
     dimension_assumptions,
-    dimension_of,
-    is_certain,
     judged,
     proof_links,
     schedule_of,
@@ -89,21 +88,20 @@ def floor_outcome(setting: Setting, kind: ScheduleKind) -> Outcome:
     """The smallest reversal loss over the draws where the training loss first reaches c, against C."""
     floor = floor_of(setting)
     allowed = floor_kept(setting, kind)
-    dimension = dimension_of(setting, certified_dimension(setting, kind, allowed))
-    if dimension is None:
+    before = a_priori(setting, kind, allowed)
+    if before is None:
         return Outcome("undecided", "certified", bound=floor, detail="no dimension is certified; give one")
-    certain = is_certain(setting, kind, allowed)
     try:
-        drawn = setting.measure.separation(setting, dimension, schedule_of(setting, kind))
+        drawn = setting.measure.separation(setting, before.dimension, schedule_of(setting, kind))
     except NotMeasured as reason:
-        verdict: Verdict = "holds" if certain else "undecided"
+        verdict: Verdict = "holds" if before.certain else "undecided"
         return Outcome(verdict, "certified", bound=floor, detail=f"not measured: {reason}")
     reached = drawn.reversal_loss[np.isfinite(drawn.reversal_loss)]
     failures = int((reached < floor).sum())
     what = f"L_rev >= {floor:.6g} where L first is {setting.loss_target:g}"
-    verdict, evidence, detail = judged(setting, drawn, allowed, failures, len(reached), certain, what)
+    verdict, evidence, detail = judged(setting, drawn, before, allowed, failures, len(reached), what)
     if len(reached) < len(drawn.reversal_loss):
-        detail += f"; only {len(reached)} of {len(drawn.reversal_loss)} runs get there (see --steps)"
+        detail += f"; only {len(reached)} of {count_of(len(drawn.reversal_loss), 'run')} get there (see --steps)"
     measured = float(reached.min()) if len(reached) else None
     return Outcome(verdict, evidence, measured, floor, detail)
 
@@ -127,7 +125,6 @@ def lower_bound_theorem(id: str, title: str, reference: str, kind: ScheduleKind)
         links=(*proof_links(kind), lemmas.lower_bound),
         certificate=lambda setting: separation_certificate(setting, kind, floor_kept(setting, kind)),
         remains=what_remains,
-        seconds=lambda setting: setting.measure.seconds(setting, kind),
     )
 
 

@@ -8,6 +8,7 @@ import math
 from fractions import Fraction
 
 from theory.claim import Verdict
+from theory.counting import count_of
 from theory.setting import Setting
 from theory.sgd_row import derive_recursion, derive_sandwich
 from theory.step_bounds import largest_step
@@ -77,7 +78,8 @@ def one_layer_outcome(setting: Setting, *, visits: int | None = None, share: flo
         # a probability moves by no more than the logits do
         kept = seen.trained >= least - seen.rounding and seen.unseen <= share / size + seen.rounding
         detail = (
-            f"after {visits} visits of every pair trained p >= {seen.trained:.6g} (promised: {least:.6g}); pairs never "
+            f"after {count_of(visits, 'visit')} of every pair trained p >= {seen.trained:.6g} (promised: "
+            f"{least:.6g}); pairs never "
             f"trained p <= {seen.unseen:.6g} (allowed: {share / size:.6g}, 1/M = {1 / size:.6g}); rounding allows "
             f"{seen.rounding:.1g}"
         )

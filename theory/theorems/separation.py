@@ -14,10 +14,11 @@ import numpy as np
 from theory.bilinear import derive_logit_flow
 from theory.claim import Evidence, Verdict
 from theory.coherence import CoherenceBounds, Schedule, ScheduleKind
+from theory.exponent import Exponent
 from theory.interpolation import derive_interpolation
-from theory.separation import certify
+from theory.separation import certify, guaranteed_loss
 from theory.setting import NotMeasured, Separation, Setting
-from theory.tails import Allowed, CertifiedDimension, TaskShape, a_priori_bounds, smallest_dimension
+from theory.tails import Allowed, CertifiedDimension, TaskShape, a_priori_bounds, bisect_dimension
 from theory.theorem import Assumption, Certificate, Conclusion, Finding, Link, Outcome, TaskKind, Theorem
 from theory.theorems import lemmas
 from theory.theorems.assumptions import equal_shares, held_out, one_answer, single_target
@@ -34,17 +35,17 @@ def schedule_of(setting: Setting, kind: ScheduleKind) -> Schedule:
 
 
 @lru_cache(maxsize=64)
-def _smallest(
+def _bisected(
     shape: TaskShape, kind: ScheduleKind, learning_rate: float, delta: float, init_scale: float, allowed: Allowed
 ) -> CertifiedDimension:
     schedule = Schedule.flow() if kind == "flow" else Schedule.descent(kind, learning_rate, shape.contexts)
-    return smallest_dimension(shape, allowed, delta, init_scale, schedule)
+    return bisect_dimension(shape, allowed, delta, init_scale, schedule)
 
 
 def certified_dimension(setting: Setting, kind: ScheduleKind, allowed: Allowed) -> CertifiedDimension:
-    """The smallest dimension at which the exponent is certified to stay below `allowed` with probability 1 - delta."""
+    """A dimension, found by bisection, at which the exponent is certified to stay below `allowed` (`theory.tails`)."""
     rate = 0.0 if kind == "flow" else setting.rate(kind)
-    return _smallest(TaskShape.of(setting.task), kind, rate, setting.delta, setting.init_scale, allowed)
+    return _bisected(TaskShape.of(setting.task), kind, rate, setting.delta, setting.init_scale, allowed)
 
 
 @dataclass(frozen=True)
@@ -58,18 +59,35 @@ class AtMost:
 
 
 def dimension_of(setting: Setting, certified: CertifiedDimension) -> float | None:
-    """The dimension that was asked for, else the smallest certified one."""
+    """The dimension that was asked for, else the certified one that bisection found."""
     chosen = setting.dimension if setting.dimension is not None else certified.dimension
     return None if chosen is None else float(chosen)
 
 
-def is_certain(setting: Setting, kind: ScheduleKind, allowed: Allowed) -> bool:
-    """Whether the exponent is certified, before anything is drawn, at the very dimension of the setting."""
+@dataclass(frozen=True)
+class APriori:
+    """What is certified before anything is drawn, at one dimension: the exponent, and the one that is allowed there."""
+
+    dimension: float
+    exponent: Exponent
+    allowed: float
+
+    @property
+    def certain(self) -> bool:
+        """Whether the exponent is certified to be small enough with probability 1 - delta, at this very dimension."""
+        return self.exponent.epsilon <= self.allowed
+
+
+def a_priori(setting: Setting, kind: ScheduleKind, allowed: Allowed) -> APriori | None:
+    """The certificate at the very dimension of the setting; None where none was asked for and none is certified.
+
+    That a smaller dimension is certified says nothing here: the certificate is not monotone in the dimension.
+    """
     dimension = dimension_of(setting, certified_dimension(setting, kind, allowed))
     if dimension is None:
-        return False
+        return None
     bounds = _bounds_at(setting, dimension)
-    return certify(bounds, schedule_of(setting, kind)).epsilon <= allowed(bounds)
+    return APriori(dimension, certify(bounds, schedule_of(setting, kind)), allowed(bounds))
 
 
 def _bounds_at(setting: Setting, dimension: float) -> CoherenceBounds:
@@ -95,34 +113,52 @@ def start_finding(setting: Setting, certified: CertifiedDimension) -> Finding:
     return Finding("undecided", required, found, evidence="certified", detail=detail)
 
 
-def dimension_finding(setting: Setting, certified: CertifiedDimension) -> Finding:
-    """d at or above the smallest certified dimension; below it the constants are too weak, not the theorem false."""
-    dimension = dimension_of(setting, certified)
-    if certified.dimension is None or dimension is None:
+def dimension_finding(setting: Setting, certified: CertifiedDimension, before: APriori | None) -> Finding:
+    """The exponent certified at the setting's own dimension; where too large, the constants are weak, not the theorem.
+
+    The margin is the exponent that is allowed less the certified one, None where either is infinite.
+    """
+    if certified.dimension is None or before is None:
         return Finding("undecided", "d large enough", "no dimension up to 1e30 is certified", evidence="certified")
-    required, found = f"d >= {certified.dimension:.4g}", f"d = {dimension:.4g}"
-    margin = math.log10(dimension) - math.log10(certified.dimension)
-    verdict: Verdict = "holds" if dimension >= certified.dimension else "undecided"
-    detail = "" if setting.dimension is not None else "no dimension was given: the smallest certified one is taken"
-    if verdict == "undecided":
-        detail = f"a dimension {10**-margin:.3g} times too small to be certified; margin in powers of ten"
-    return Finding(verdict, required, found, margin, "certified", detail=detail)
+    dimension, epsilon = before.dimension, before.exponent.epsilon
+    required = f"an exponent of at most {before.allowed:.4g} certified at d"
+    found = f"d = {dimension:.10g}: {f'{epsilon:.4g}' if math.isfinite(epsilon) else 'no exponent'} certified"
+    margin = _finite(before.allowed - epsilon)
+    if before.certain:
+        detail = "" if setting.dimension is not None else "no dimension was given: this one was found by bisection"
+        return Finding("holds", required, found, margin, "certified", detail=detail)
+    detail = f"d = {certified.dimension:,} is certified"
+    if dimension < certified.dimension:
+        detail += f", {certified.dimension / dimension:.3g} times as large"
+    else:
+        detail += ", a smaller dimension: the certificate is not monotone in d"
+    return Finding("undecided", required, found, margin, "certified", detail=detail)
 
 
 # -- conclusion ----------------------------------------------------------------------------------------------------
 def judged(
-    setting: Setting, drawn: Separation, allowed: Allowed, failures: int, tested: int, certain: bool, what: str
+    setting: Setting,
+    drawn: Separation,
+    before: APriori,
+    allowed: Allowed,
+    failures: int,
+    tested: int,
+    what: str,
+    *,
+    swapped: bool = False,
 ) -> tuple[Verdict, Evidence, str]:
     """The verdict on a statement that holds with probability at least 1 - delta over draws.
 
-    `allowed` is what the exponent of a draw may be, by its own bounds; `failures` among `tested` runs violate it.
-    `certain`: certified before anything is drawn. Else by exact binomial intervals: draws certified often enough are
-    `holds` (sampled), violations too often are `fails`, anything between is `undecided`.
+    `allowed` is what the exponent of a draw may be, by its own bounds; `failures` among `tested` runs violate the
+    statement. A run beyond its own certificate refutes the proof, whatever was certified. Else violations too often, by
+    exact binomial intervals, are `fails`; what is certified before anything is drawn `holds`, unless its draws are
+    certified too seldom to bear it out; draws certified often enough are `holds` (sampled), anything between is
+    `undecided`. For a false twin (`swapped`) no certificate speaks.
     """
     draws, alarm = len(drawn.certified), setting.measure.false_alarm
     pairs = zip(drawn.certified, drawn.bounds, strict=True)
     uncertified = sum(not exponent <= allowed(bounds) for exponent, bounds in pairs)
-    _, uncertain = setting.measure.failure_interval(uncertified, draws)
+    doubtful, uncertain = setting.measure.failure_interval(uncertified, draws)
     detail, low = f"{what}: no run shows", 0.0
     if tested:
         low, high = setting.measure.failure_interval(failures, tested)
@@ -131,11 +167,17 @@ def judged(
             f"(exact binomial interval at confidence 1 - {alarm:.0e}; allowed: {setting.delta:g})"
         )
     detail += f"; {draws - uncertified} of {draws} draws are certified; {drawn.span}"
+    beyond = () if swapped else beyond_certificate(setting, drawn)
+    if beyond:
+        others = f" (and {len(beyond) - 1} more draws)" if len(beyond) > 1 else ""
+        return "fails", "numerical", f"{beyond[0]}{others}; {detail}"
     if low > setting.delta:
         return "fails", "sampled", detail
-    if certain:
+    if before.certain and not swapped:
+        if doubtful > setting.delta:
+            return "undecided", "sampled", f"{detail}: fewer than what is certified before any draw promises"
         return "holds", "certified", detail
-    if uncertain <= setting.delta:
+    if uncertain <= setting.delta and not swapped:
         return "holds", "sampled", detail
     decisive = math.ceil(math.log(alarm / 2) / math.log1p(-setting.delta))
     return (
@@ -145,26 +187,49 @@ def judged(
     )
 
 
+def beyond_certificate(setting: Setting, drawn: Separation) -> tuple[str, ...]:
+    """The draws whose run contradicts the certificate of that very draw by more than the run's own error, in words.
+
+    Two numbers are compared: the measured exponent with the certified one, and the reversal loss at the loss target
+    with what the certified exponent guarantees there.
+    """
+    found = []
+    for number, (epsilon, bounds) in enumerate(zip(drawn.certified, drawn.bounds, strict=True)):
+        name = f"the draw of seed {setting.seed + number} lies beyond its own certificate"
+        measured, error = float(drawn.measured[number]), float(drawn.measured_error[number])
+        loss, loss_error = float(drawn.reversal_loss[number]), float(drawn.reversal_error[number])
+        least = guaranteed_loss(bounds, float(epsilon), float(drawn.target_loss[number]))
+        if measured > epsilon + error:
+            found.append(
+                f"{name}: exponent {measured:.6g} measured, {epsilon:.6g} certified, error of the run {error:.1g}"
+            )
+        elif loss < least - loss_error:
+            found.append(
+                f"{name}: L_rev = {loss:.6g} at the loss target, at least {least:.6g} certified, error of the run "
+                f"{loss_error:.1g}"
+            )
+    return tuple(found)
+
+
 def exponent_outcome(setting: Setting, kind: ScheduleKind, *, swapped: bool = False) -> Outcome:
     """Theorem 1 in this setting: the largest measured exponent over draws and times against eps.
 
     `swapped` judges the opposite inequality, a false twin: that the reversal loss falls at least as fast.
     """
     allowed = AtMost(setting.epsilon)
-    dimension = dimension_of(setting, certified_dimension(setting, kind, allowed))
-    if dimension is None:
+    before = a_priori(setting, kind, allowed)
+    if before is None:
         return Outcome("undecided", "certified", bound=setting.epsilon, detail="no dimension is certified; give one")
-    certain = is_certain(setting, kind, allowed)
     try:
-        drawn = setting.measure.separation(setting, dimension, schedule_of(setting, kind))
+        drawn = setting.measure.separation(setting, before.dimension, schedule_of(setting, kind))
     except NotMeasured as reason:
-        verdict: Verdict = "holds" if certain and not swapped else "undecided"
+        verdict: Verdict = "holds" if before.certain and not swapped else "undecided"
         return Outcome(verdict, "certified", bound=setting.epsilon, detail=f"not measured: {reason}")
     above = drawn.measured > setting.epsilon
     failures = int((~above if swapped else above).sum())
     what = "exponent at least eps" if swapped else "exponent at most eps"
     verdict, evidence, detail = judged(
-        setting, drawn, allowed, failures, len(drawn.measured), certain and not swapped, what
+        setting, drawn, before, allowed, failures, len(drawn.measured), what, swapped=swapped
     )
     measured = _finite(float(drawn.measured.max()))
     return Outcome(verdict, evidence, measured, setting.epsilon, f"{detail}; {_summary(drawn)}")
@@ -186,24 +251,23 @@ def _summary(drawn: Separation) -> str:
 
 # -- certificate ---------------------------------------------------------------------------------------------------
 def separation_certificate(setting: Setting, kind: ScheduleKind, allowed: Allowed) -> Certificate:
-    """The smallest certified dimension, the exponent at the setting's own, every share of delta, and the draws."""
+    """A certified dimension, the exponent at the setting's own, every share of delta, and the draws."""
     certified = certified_dimension(setting, kind, allowed)
-    dimension = dimension_of(setting, certified)
+    before = a_priori(setting, kind, allowed)
     constants: dict[str, float | int | str | None] = {"chain": certified.exponent.chain}
     for event in certified.events:
         constants[f"delta share: {event.name}"] = event.share
-    if dimension is None:
+    if before is None:
         return Certificate(None, None, constants)
     epsilon: float | None = None
-    exponent = certify(_bounds_at(setting, dimension), schedule_of(setting, kind))
-    if math.isfinite(exponent.epsilon):
-        epsilon, constants["chain"] = exponent.epsilon, exponent.chain
+    if math.isfinite(before.exponent.epsilon):
+        epsilon, constants["chain"] = before.exponent.epsilon, before.exponent.chain
     try:
-        drawn = setting.measure.separation(setting, dimension, schedule_of(setting, kind))
+        drawn = setting.measure.separation(setting, before.dimension, schedule_of(setting, kind))
         constants |= _of_draws(drawn)
         if kind == "flow":
             constants["a cruder bound, not used: first draw by eigenvalues"] = _finite(
-                setting.measure.classical(setting, dimension)
+                setting.measure.classical(setting, before.dimension)
             )
     except NotMeasured:
         pass
@@ -267,26 +331,30 @@ def separation_theorem(
         links=proof_links(kind),
         certificate=lambda setting: separation_certificate(setting, kind, at_most(setting)),
         remains=what_remains,
-        seconds=lambda setting: setting.measure.seconds(setting, kind),
     )
 
 
 def dimension_assumptions(kind: ScheduleKind, allowed: Callable[[Setting], Allowed]) -> tuple[Assumption, Assumption]:
     """Small start and large dimension, both against the certified constants; open where others fail already."""
 
-    def when_shaped(
-        finding: Callable[[Setting, CertifiedDimension], Finding],
-    ) -> Callable[[Setting], Finding]:
+    def when_shaped(finding: Callable[[Setting], Finding]) -> Callable[[Setting], Finding]:
         def check(setting: Setting) -> Finding:
             if any(assumption.check(setting).verdict != "holds" for assumption in shaping(kind)):
                 return Finding("not applicable", "", "", detail="constants exist only where the assumptions above hold")
-            return finding(setting, certified_dimension(setting, kind, allowed(setting)))
+            return finding(setting)
 
         return check
 
+    def start(setting: Setting) -> Finding:
+        return start_finding(setting, certified_dimension(setting, kind, allowed(setting)))
+
+    def dimension(setting: Setting) -> Finding:
+        certified = certified_dimension(setting, kind, allowed(setting))
+        return dimension_finding(setting, certified, a_priori(setting, kind, allowed(setting)))
+
     return (
-        Assumption("small-start", r"\sigma \text{ small}", when_shaped(start_finding)),
-        Assumption("large-dimension", r"d \ge d^*(n, m, \epsilon, \delta, \sigma)", when_shaped(dimension_finding)),
+        Assumption("small-start", r"\sigma \text{ small}", when_shaped(start)),
+        Assumption("large-dimension", r"\bar\epsilon(d, n, m, \delta, \sigma) \le \epsilon", when_shaped(dimension)),
     )
 
 

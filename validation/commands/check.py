@@ -34,9 +34,7 @@ def check(
     ] = None,
     pairs: Annotated[str | None, _number("pairs", "Built-in task: pairs, or chains.", "N")] = None,
     vocabulary: Annotated[str | None, _number("vocabulary", "Built-in: size, unused tokens included.", "N")] = None,
-    dimension: Annotated[
-        str | None, _number("dimension", "Embedding dimension [default: the smallest certified one].")
-    ] = None,
+    dimension: Annotated[str | None, _number("dimension", "Embedding dimension [default: a certified one].")] = None,
     init_scale: Annotated[str | None, _number("init_scale", "Standard deviation of Theta at the start.")] = None,
     epsilon: Annotated[
         str | None, _number("epsilon", "Exponent of Theorem 1; the a of p >= 1 - a of Theorems 3 and 4.")

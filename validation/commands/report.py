@@ -17,7 +17,7 @@ from validation.report_settings import FORMATS, ReportSettings
 
 # Options that mean a little more here than in the one command whose help they have.
 OWN_HELP: dict[str, Any] = {
-    "dimension": setting("dimension", "Embedding dimension; theorems: the smallest certified one.", "X"),
+    "dimension": setting("dimension", "Embedding dimension; theorems: a certified one.", "X"),
     "learning_rate": setting("learning_rate", "Step size [default: by optimizer; theorems: their own].", "X"),
     "train_pairs": typer.Option(help="Real training sees at most so many [default: 96].", metavar="N"),
     "flow_pairs": typer.Option(help="The bilinear flow is integrated on at most so many [default: 256].", metavar="N"),

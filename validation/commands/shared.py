@@ -5,17 +5,24 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import typer
 from pydantic import BaseModel
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from theory.counting import duration
 from theory.errors import BadInput
+from validation.output_folder import folders_made
 from validation.settings import SettingsError, VerifySettings
 
 BAD_INPUT, OUR_ERROR, INTERRUPTED = 2, 3, 130
+NOTHING = "nothing was written"  # what most commands leave when they are interrupted
+
+LEAST_PART = 0.01  # of the whole that must be done before it tells how long the rest takes
 
 errors = Console(stderr=True)
 
@@ -79,11 +86,22 @@ def complain(message: str) -> None:
 _told: list[str] = []
 
 
-def interruption(message: str) -> typer.Exit:
-    """To raise where an interruption leaves something behind, and the message says what."""
-    complain(message)
-    _told.append(message)
-    return typer.Exit(INTERRUPTED)
+@contextmanager
+def interrupted_with(left: Callable[[], str]) -> Iterator[None]:
+    """Where the block is interrupted, say what that leaves, which `left` finds out then; exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        message = f"interrupted; {left()}"
+        complain(message)
+        _told.append(message)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def what_was_written() -> str:
+    """Which folders of results this process has completed, since this was asked last."""
+    made = ", ".join(map(str, folders_made()))
+    return f"the results are complete, in {made}" if made else NOTHING
 
 
 def told_of_interruption() -> bool:
@@ -93,13 +111,49 @@ def told_of_interruption() -> bool:
     return told
 
 
+class TimeLeft:
+    """How much longer work takes whose parts are told in proportion to the time they take.
+
+    A run that is continued starts with a part that is done; what that took is not counted.
+    """
+
+    def __init__(self, now: Callable[[], float] = monotonic) -> None:
+        self._now = now
+        self._start: tuple[float, float] | None = None
+        self._told: tuple[float, float] | None = None
+
+    def tell(self, part: float) -> None:
+        """So much of the whole is done, 0 to 1."""
+        self._told = self._now(), part
+        self._start = self._start or self._told
+
+    @property
+    def seconds(self) -> float | None:
+        """Until the end, as far as the part that is done tells; None before."""
+        if self._start is None or self._told is None or self._told[1] - self._start[1] < LEAST_PART:
+            return None
+        (begun, first), (then, part) = self._start, self._told
+        return max((then - begun) * (1.0 - part) / (part - first) - (self._now() - then), 0.0)
+
+    def __str__(self) -> str:
+        seconds = self.seconds
+        return "" if seconds is None else f"about {duration(seconds)} left"
+
+
 @contextmanager
 def progress_display() -> Iterator[tuple[Callable[[str], None], Callable[[str, float], None]]]:
     """Two callbacks: one line before long work, and a bar with stage and time left where somebody looks."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    left = TimeLeft()
+
+    class LeftColumn(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(str(left))
+
+    def tell(stage: str, part: float) -> None:
+        left.tell(part)
+        bar.update(work, description=stage, completed=part)
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), LeftColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         work = bar.add_task("starting", total=1.0)
-        yield (
-            lambda line: errors.print(line, highlight=False, soft_wrap=True),
-            lambda stage, part: bar.update(work, description=stage, completed=part),
-        )
+        yield lambda line: errors.print(line, highlight=False, soft_wrap=True), tell

@@ -10,13 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from validation.commands.shared import (
-    errors,
-    friendly_errors,
-    interruption,
-    memory_size,
-    print_out,
-)
+from theory.counting import count_of
+from validation.commands.shared import NOTHING, errors, friendly_errors, interrupted_with, memory_size, print_out
+from validation.continuing import command_to_continue
 from validation.settings import SettingsError
 
 
@@ -79,39 +75,45 @@ def sweep(
 
         from validation.sweep.present import sweep_text
         from validation.sweep.progress import ticking
-        from validation.sweep.run import check_memory, run, take_over, write_results
+        from validation.sweep.run import MANIFEST, check_memory, run, take_over, write_results
 
         store = Store(unfinished(output))
         if resume:
             store.purpose()  # before anything is made: there must be something to continue
         if cluster is None:
             check_memory(design, chosen, limit)
-        with _pool(chosen, cluster) as pool, store.driving():
+        with (
+            _pool(chosen, cluster) as pool,
+            store.driving(),
+            interrupted_with(lambda: _left(store, design, output / MANIFEST)),
+        ):
             done = take_over(store, design, output, resume)
-            with ticking(len(design.cells), len(done), pool.workers, errors) as ticker:
+            with ticking(len(design.cells), done, pool.workers, errors) as ticker:
                 for note in store.notes:
                     ticker.say(f"note: {note}")
                 if done:
-                    ticker.say(f"{len(done)} of {len(design.cells)} cells are finished already")
-                try:
-                    outcomes = run(
-                        design,
-                        store,
-                        done,
-                        pool,
-                        lambda found: ticker.finished(found.seconds, found.status == "failed"),
+                    ticker.say(
+                        f"{len(done):,} of {count_of(len(design.cells), 'cell')} {'is' if len(done) == 1 else 'are'} "
+                        "finished already"
                     )
-                except KeyboardInterrupt:
-                    raise interruption(
-                        f"interrupted; {ticker.before + ticker.done} of {ticker.total} cells are kept in "
-                        f"{store.folder}: continue with --resume"
-                    ) from None
+                ticker.announce()
+                outcomes = run(design, store, done, pool, ticker.finished)
             result = write_results(design, store, outcomes, spec, output)
         if as_json:
             print_out(json.dumps(result.manifest, ensure_ascii=False, allow_nan=False) + "\n")
         else:
             print_out(sweep_text(result, output, sys.stdout.isatty()))
     raise typer.Exit(1 if result.failed else 0)
+
+
+def _left(store: Any, design: Any, manifest: Path) -> str:
+    """What an interruption leaves."""
+    if manifest.is_file():
+        return f"the sweep is finished, in {manifest.parent}"
+    if not store.exists:
+        return NOTHING
+    kept = f"{store.kept:,} of {count_of(len(design.cells), 'cell')}"
+    return f"{kept} {'is' if store.kept == 1 else 'are'} kept in {store.folder}; continue with: {command_to_continue()}"
 
 
 def _workers(text: str | None, cluster: str | None) -> int:

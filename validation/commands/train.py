@@ -2,16 +2,27 @@
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from validation.commands.shared import friendly_errors, memory_size, print_out, progress_display, setting
+from validation.commands.shared import (
+    NOTHING,
+    friendly_errors,
+    interrupted_with,
+    memory_size,
+    print_out,
+    progress_display,
+    setting,
+)
+from validation.continuing import command_to_continue, refusal
 from validation.experiments.settings import PRESETS, TrainSettings
 from validation.settings import SettingsError
+
+if TYPE_CHECKING:
+    from validation.experiments.checkpoint import Checkpoint
 
 
 def _option(name: str, text: str, kind: str = "") -> Any:
@@ -85,7 +96,7 @@ def train(
         typer.Option("--output", "-o", help="Also write everything into this new folder.", show_default=False),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the unfinished run of --output, with its settings.")
+        bool, typer.Option("--resume", help="Continue the unfinished run of --output, as it was begun.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
@@ -108,9 +119,9 @@ def train(
     with friendly_errors():
         limit = None if limit_memory is None else memory_size(limit_memory)
         if resume:
-            settings, place = _unfinished(output, {**given, "preset": preset, "config": config})
+            settings = _unfinished(output, preset, config, given)
         else:
-            settings, place = TrainSettings.checked(preset, config, **given), None
+            settings = TrainSettings.checked(preset, config, **given)
         # threads that wait sleep: on a busy machine ones that spin make training ten times slower
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         from validation.experiments.checkpoint import Checkpoint, CheckpointError, unfinished
@@ -122,19 +133,19 @@ def train(
         if output is not None:
             output = output if output.name else output.resolve()  # "." has no name of its own
             check_folder(output)
-            place = unfinished(output)
-            if Checkpoint(place).exists and not resume:
+            checkpoint = Checkpoint(unfinished(output))
+            if checkpoint.exists and not resume:
                 raise CheckpointError(
-                    f"--output {output}: an unfinished run lies in {place}; continue it with --resume, or remove it"
+                    f"--output {output}: an unfinished run lies in {checkpoint.folder}; continue it with --resume, or "
+                    "remove it"
                 )
             if not resume:
-                shutil.rmtree(place, ignore_errors=True)  # of a run that never came to its first checkpoint
-            checkpoint = Checkpoint(place)
-        with progress_display() as (announce, tell):
+                checkpoint.remove()  # of a run that never came to its first checkpoint
+        with progress_display() as (announce, tell), interrupted_with(lambda: _left(output, checkpoint)):
             result, weights = run(settings, tell, announce, checkpoint, resume, limit)
-        if output is not None and place is not None:
-            write_folder(result, weights, output)
-            shutil.rmtree(place, ignore_errors=True)
+            if output is not None and checkpoint is not None:
+                write_folder(result, weights, output)
+                checkpoint.remove()
         if as_json:
             print_out(json.dumps(result.as_dict(), ensure_ascii=False, allow_nan=False) + "\n")
         else:
@@ -142,21 +153,31 @@ def train(
     raise typer.Exit(0 if result.verdict in ("holds", "not applicable") else 1)
 
 
-def _unfinished(output: Path | None, given: dict[str, Any]) -> tuple[TrainSettings, Path]:
-    """The settings of the unfinished run of `output`. Raises SettingsError or CheckpointError."""
-    others = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
-    if others:
-        raise SettingsError(
-            f"--resume takes its settings from the unfinished run, and {', '.join(others)} would have no effect; leave "
-            "it out"
-        )
+def _unfinished(output: Path | None, preset: str | None, config: Path | None, given: dict[str, Any]) -> TrainSettings:
+    """The settings of the unfinished run of `output`; what is given beside must be what it was.
+
+    Raises SettingsError or CheckpointError.
+    """
     if output is None:
         raise SettingsError("--resume needs --output: the folder of the run that is to be continued")
     from validation.experiments.checkpoint import Checkpoint, CheckpointError, unfinished
 
-    place = unfinished(output)
-    state, _ = Checkpoint(place).read()
-    try:
-        return TrainSettings(**state["settings"]), place
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"--resume: the checkpoint at {place} is damaged: {error}") from None
+    settings = Checkpoint(unfinished(output)).settings()
+    if differing := settings.continued_by(preset, config, **given):
+        raise CheckpointError(refusal("run", differing))
+    return settings
+
+
+def _left(output: Path | None, checkpoint: "Checkpoint | None") -> str:
+    """What an interruption leaves; a folder without a checkpoint is removed, for nothing continues from it."""
+    from validation.experiments.result import FILE
+
+    if output is None or checkpoint is None:
+        return f"{NOTHING} (with --output a run keeps checkpoints, from which --resume continues)"
+    if (output / FILE).is_file():
+        return f"the run is finished, in {output}"
+    if not checkpoint.exists:
+        checkpoint.remove()
+        return f"{NOTHING}: there was no checkpoint yet"
+    kept = f"the run up to {checkpoint.describe()} is kept in {checkpoint.folder}"
+    return f"{kept}; continue with: {command_to_continue()}"

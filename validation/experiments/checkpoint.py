@@ -6,6 +6,7 @@ that is killed at any moment leaves the last whole checkpoint behind.
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from theory.errors import BadInput
 from validation.experiments.model import Transformer
+from validation.experiments.settings import TrainSettings
 
 STATE = "state.json"
 
@@ -64,6 +66,19 @@ class Checkpoint:
             if old.name != name:
                 old.unlink()
 
+    def describe(self) -> str:
+        """How far the run is that this continues. Raises CheckpointError as `read` does."""
+        state, _ = self.read()
+        return f"epoch {state['epoch']} of {state['settings']['epochs']} (condition {state['condition']})"
+
+    def settings(self) -> TrainSettings:
+        """The settings of the run. Raises CheckpointError as `read` does."""
+        state, _ = self.read()
+        try:
+            return TrainSettings(**state["settings"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"--resume: the checkpoint at {self.folder} is damaged: {error}") from None
+
     def read(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """The current checkpoint. Raises CheckpointError where there is none or it is damaged."""
         try:
@@ -77,6 +92,10 @@ class Checkpoint:
             return state, load_file(self.folder / state["tensors"])
         except Exception as error:  # whatever a cut or edited file makes the readers raise
             raise CheckpointError(f"--resume: the checkpoint at {self.folder} is damaged: {error}") from None
+
+    def remove(self) -> None:
+        """The folder and all that is in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def write_weights(self, condition: str, tensors: Mapping[str, Tensor]) -> None:
         """Keep the final weights of a condition beside the state of the next one."""

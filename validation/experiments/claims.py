@@ -6,12 +6,11 @@ the relation alone, by the exact binomial quantile (`sampled`); a run makes at m
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from scipy.stats import binom
 
-from theory.claim import Claim, Verdict
+from theory.claim import Claim, ClaimText, Verdict
 from validation.experiments.result import Condition
 from validation.experiments.settings import TrainTask
 
@@ -46,7 +45,7 @@ def _where(learnt: Claim, claim: Claim, reason: str = "") -> Claim:
         reason = "trained answers are not learnt yet (--epochs)"
     if not reason or claim.verdict == "not applicable":
         return claim
-    return replace(claim, verdict="not applicable", measured=None, bound=None, detail=reason)
+    return claim.not_applicable(reason)
 
 
 def _askable(condition: Condition) -> str:
@@ -61,20 +60,39 @@ def _in_every_seed(kept: np.ndarray) -> Verdict:
     return "holds" if kept.all() else "fails"
 
 
+def learnt_text(name: str) -> ClaimText:
+    """What is learnt of the trained answers in the condition `name`."""
+    return ClaimText(
+        f"trained-learnt-{name}",
+        f"Trained answers are learnt ({name})",
+        r"-\log p(b \mid a, r) - H \le 0.02 \text{ on average over trained sentences}",
+        REFERENCE,
+        ("training has gone on for long enough (--epochs)",),
+    )
+
+
 def trained_learnt(condition: Condition) -> Claim:
     """-log p of trained answers within LEARNT of the conditional entropy, in every seed."""
     above = condition.final("train_nll") - condition.floor
     kept = above <= LEARNT
-    return Claim(
-        f"trained-learnt-{condition.name}",
-        f"Trained answers are learnt ({condition.name})",
-        r"-\log p(b \mid a, r) - H \le 0.02 \text{ on average over trained sentences}",
-        REFERENCE,
+    return learnt_text(condition.name).judged(
         _in_every_seed(kept),
         "numerical",
         float(above.max()),
         LEARNT,
         f"{int(kept.sum())} of {len(kept)} seeds" + ("" if kept.all() else "; train longer (--epochs)"),
+        "<=",
+    )
+
+
+def not_learnt_text(name: str) -> ClaimText:
+    """What is not learnt of the held-out answers in the condition `name`."""
+    return ClaimText(
+        f"held-out-not-learnt-{name}",
+        f"Held-out answers are no likelier than a guess ({name})",
+        r"-\log p(a \mid b, r') \ge -\log p_{\text{guess}} \text{ on average over held-out sentences}",
+        REFERENCE,
+        ("trained answers are learnt", "some row trains the relation that is asked by"),
     )
 
 
@@ -82,17 +100,29 @@ def held_out_not_learnt(condition: Condition, level: float) -> Claim:
     """-log p of held-out answers at or above the `level` of a guess, in every seed."""
     nll = condition.final("test_nll")
     kept = nll >= level
-    return Claim(
-        f"held-out-not-learnt-{condition.name}",
-        f"Held-out answers are no likelier than a guess ({condition.name})",
-        rf"-\log p(a \mid b, r') \ge {level:.4g} \text{{ on average over held-out sentences}}",
-        REFERENCE,
+    return not_learnt_text(condition.name).judged(
         _in_every_seed(kept),
         "numerical",
         float(nll.min()),
         level,
         f"{int(kept.sum())} of {len(kept)} seeds; a uniform guess among all {condition.vocabulary} tokens costs "
         f"{condition.chance:.4g}, one among the answers of the relation {condition.sort_chance:.4g}",
+        ">=",
+    )
+
+
+def not_answered_text(name: str) -> ClaimText:
+    """How many held-out questions are answered in the condition `name`."""
+    return ClaimText(
+        f"held-out-not-answered-{name}",
+        f"Held-out questions are answered no better than by guessing ({name})",
+        r"\#\{\text{right}\} \le \text{the binomial quantile of guessing}",
+        REFERENCE,
+        (
+            "trained answers are learnt",
+            "some row trains the relation that is asked by",
+            "the questions are enough to tell answers from guesses",
+        ),
     )
 
 
@@ -101,11 +131,12 @@ def held_out_not_answered(condition: Condition) -> Claim:
     asked, right = condition.questions * len(condition.right), sum(condition.right)
     guess = condition.guess_probability
     most = int(binom.ppf(1 - FALSE_ALARM, asked, guess))
-    claim = Claim(
-        f"held-out-not-answered-{condition.name}",
-        f"Held-out questions are answered no better than by guessing ({condition.name})",
-        rf"\#\{{\text{{right}}\}} \le {most} \text{{ of }} {asked}",
-        REFERENCE,
+    text = not_answered_text(condition.name)
+    if most >= asked:
+        return text.not_applicable(
+            f"{asked} questions are too few to tell answers from guesses that are right with probability {guess:.3g}"
+        )
+    return text.judged(
         "holds" if right <= most else "fails",
         "sampled",
         float(right),
@@ -113,25 +144,30 @@ def held_out_not_answered(condition: Condition) -> Claim:
         f"a guess that knows the relation alone is right with probability {guess:.3g} at most; more than {most} of "
         f"{asked} would be right by chance in less than {FALSE_ALARM:g} of runs; most in one seed: "
         f"{max(condition.right)} of {condition.questions}",
+        "<=",
     )
-    if most >= asked:
-        few = f"{asked} questions are too few to tell answers from guesses that are right with probability {guess:.3g}"
-        return replace(claim, verdict="not applicable", measured=None, bound=None, detail=few)
-    return claim
+
+
+def held_out_learnt_text(name: str) -> ClaimText:
+    """What is learnt of the held-out answers where the prompt holds them."""
+    return ClaimText(
+        f"held-out-learnt-{name}",
+        f"Held-out answers are learnt ({name})",
+        r"-\log p \le 0.1 \text{ on average over held-out sentences}",
+        REFERENCE,
+        ("trained answers are learnt", "the prompt holds the answer, or a part of it"),
+    )
 
 
 def held_out_learnt(condition: Condition) -> Claim:
     """-log p of held-out answers at most GENERALISED, in every seed: where the prompt holds what is asked."""
     nll = condition.final("test_nll")
     kept = nll <= GENERALISED
-    return Claim(
-        f"held-out-learnt-{condition.name}",
-        f"Held-out answers are learnt ({condition.name})",
-        r"-\log p \le 0.1 \text{ on average over held-out sentences}",
-        REFERENCE,
+    return held_out_learnt_text(condition.name).judged(
         _in_every_seed(kept),
         "numerical",
         float(nll.max()),
         GENERALISED,
         f"{int(kept.sum())} of {len(kept)} seeds",
+        "<=",
     )

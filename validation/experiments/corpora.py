@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from theory.counting import count_of
 from theory.task import BACKWARD, CHAIN, FORWARD
 from validation.experiments.corpus import RELATION, UNUSED, Corpus, CorpusError, Panel, assemble
 
@@ -60,7 +61,7 @@ def _entities(block: np.ndarray, count: int, length: int, rng: np.random.Generat
     """So many different entities of `length` tokens of a block. Raises CorpusError where there are too few."""
     if len(block) ** length < count:
         raise CorpusError(
-            f"{count} entities of {length} token{'s' if length > 1 else ''} need more than the {len(block)} tokens of "
+            f"{count:,} entities of {count_of(length, 'token')} need more than the {count_of(len(block), 'token')} of "
             "a side; give a larger --vocabulary"
         )
     if length == 1:

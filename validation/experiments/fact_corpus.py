@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from theory.counting import count_of
 from theory.facts import Fact, chain_task_from_facts, inverse, reversal_task_from_facts
 from theory.task import CHAIN, Task
 from validation.experiments.corpora import TRAINED_SHARE
@@ -70,7 +71,10 @@ def reversal_fact_corpus(facts: Sequence[Fact], name: str, control: bool) -> Cor
     names = tuple(task.tokens[relation] for relation in never)
     notes = [f"no row trains {n}, which held-out questions ask by: a model cannot know this token" for n in names]
     if contradicted:
-        notes.append(f"{contradicted} held-out answers are not asked: their question is trained with other answers")
+        notes.append(
+            f"{count_of(contradicted, 'held-out answer is', 'held-out answers are')} not asked: "
+            f"{'its question is' if contradicted == 1 else 'their questions are'} trained with other answers"
+        )
     unused = len(test) if control else 0
     tokens, kinds = _padded(task, unused), _kinds(task, relations, facts) + [UNUSED] * unused
     panels = tuple(_panels(task, train, test))
@@ -101,7 +105,10 @@ def chain_fact_corpus(facts: Sequence[Fact], name: str, seed: int) -> Corpus:
     starts = sorted({first for first, _ in links})
     trained = set(np.random.default_rng([seed, 4]).permutation(starts)[: round(TRAINED_SHARE * len(starts))].tolist())
     if len(trained) in (0, len(starts)):
-        raise CorpusError(f"{name}: chains start at {len(starts)} entities; some must be trained and some asked")
+        raise CorpusError(
+            f"{name}: chains start at {count_of(len(starts), 'entity', 'entities')}; some must be trained and some "
+            "asked"
+        )
     test = [(first, chain, end) for first, end in links if first not in trained]
     asked = {(s[0], s[2]) for s in test}
     # c ~> a would give away that a ~> c, where rows are trained both ways
@@ -112,7 +119,11 @@ def chain_fact_corpus(facts: Sequence[Fact], name: str, seed: int) -> Corpus:
     weight = np.concatenate([task.train_weight, np.full(len(conclusions), task.train_weight.mean())])
     relations = {s[1] for s in (*rows, *test)}
     kinds = [*_kinds(task, relations, facts), RELATION]
-    notes = (f"{len(conclusions)} of {len(links)} chains of the file are trained as {CHAIN}, the others are asked",)
+    notes = (
+        f"{len(conclusions):,} of {count_of(len(links), 'chain')} of the file "
+        f"{'is' if len(conclusions) == 1 else 'are'} trained as "
+        f"{CHAIN}, the others are asked",
+    )
     return assemble(name, tokens, kinds, rows + conclusions, test, 1, premises, (), weight, notes)
 
 

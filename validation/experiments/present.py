@@ -12,9 +12,10 @@ from rich.text import Text
 from safetensors.torch import save_file
 from torch import Tensor
 
+from theory.counting import count_of
 from validation.experiments.result import FILE, Condition, RunResult
 from validation.output_folder import new_folder, write_csv, write_json
-from validation.present import VERDICT_STYLE
+from validation.present import VERDICT_STYLE, without_text
 from validation.report.runs import run_figures_of
 from validation.report.write import write_figure
 
@@ -26,9 +27,7 @@ def run_text(result: RunResult, terminal: bool) -> str:
     console = Console(force_terminal=terminal or None, width=None if terminal else 130)
     with console.capture() as captured:
         seeds = result.settings.seeds
-        console.print(
-            Text(f"{result.title} ({seeds} seed{'s' if seeds > 1 else ''}, {result.parameters:,} parameters)")
-        )
+        console.print(Text(f"{result.title} ({count_of(seeds, 'seed')}, {result.parameters:,} parameters)"))
         for note in result.notes:
             console.print(Text(f"note: {note}"))
         console.print(_conditions(result))
@@ -60,7 +59,7 @@ def _conditions(result: RunResult) -> Table:
             f"{c.sort_chance:.3g}",
             f"{sum(c.right)} of {c.questions * len(c.right)}",
             f"{c.final('rank').mean():.3g}",
-            spread(c.final("index")),
+            f"{spread(c.final('index'))}{without_text(sum(c.without_forward_gain), c.questions * len(c.right))}",
         )
     return table
 
@@ -77,15 +76,17 @@ def _claims(result: RunResult) -> Table:
     table = Table(title="Claims", title_justify="left")
     for name in ("claim", "verdict", "evidence"):
         table.add_column(name, no_wrap=name != "claim")
-    for name in ("measured", "bound"):
-        table.add_column(name, justify="right")
+    for name in ("measured", "", "bound"):
+        table.add_column(name, justify="right", no_wrap=True)
     for claim in result.claims:
         text = Text(claim.title)
         if claim.detail:
             text.append(f"\n{claim.detail}", style="dim")
         evidence = "" if claim.verdict == "not applicable" else claim.evidence
-        numbers = ("" if x is None else f"{x:.3g}" for x in (claim.measured, claim.bound))
-        table.add_row(text, Text(claim.verdict, style=VERDICT_STYLE[claim.verdict]), evidence, *numbers)
+        measured, bound = ("" if x is None else f"{x:.3g}" for x in (claim.measured, claim.bound))
+        table.add_row(
+            text, Text(claim.verdict, style=VERDICT_STYLE[claim.verdict]), evidence, measured, claim.standing, bound
+        )
     return table
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from theory.claim import Claim, Verdict, joint_verdict
+from theory.counting import count_of
 from theory.errors import BadInput
 from validation.experiments.settings import TrainSettings
 from validation.result import finite_json, provenance
@@ -42,6 +43,7 @@ class Matrix:
 class Condition:
     """One corpus, S seeds. Measures over epochs are lists of E lists of S numbers; see `trainer.History`.
 
+    `without_forward_gain` (S,): at the end, the questions that have no index (empty in runs of older versions).
     `train_nll_by_token` and `test_nll_by_token` (k, S) at the end; `right` how many of the `questions` each seed
     answers (S,). `chance` is the loss of a uniform guess among all tokens, `sort_chance` that of the best guess
     that knows the relation alone, `guess_probability` how often such a guess is right (see `guess`). `never_trained`:
@@ -73,6 +75,7 @@ class Condition:
     test_nll_by_token: list[list[float]]
     right: list[int]
     matrices: list[Matrix]
+    without_forward_gain: list[int] = field(default_factory=list)
 
     def final(self, name: str) -> np.ndarray:
         """A measure at the last evaluation, (S,); nan where it says nothing."""
@@ -107,7 +110,7 @@ class RunResult:
         s = self.settings
         what = s.task if s.facts is None else f"{s.task} on {s.facts.name}"
         head = "tied head" if s.tied else "untied head"
-        return f"{what}: {s.layers} layers, width {s.width}, {head}, {s.positions} positions, {s.loss} loss"
+        return f"{what}: {count_of(s.layers, 'layer')}, width {s.width}, {head}, {s.positions} positions, {s.loss} loss"
 
     @property
     def short_title(self) -> str:

@@ -9,6 +9,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
+from theory.counting import count_of
 from validation.cost import machine_memory
 from validation.experiments.allocator import keep_freed_memory
 from validation.experiments.checkpoint import Checkpoint, CheckpointError, restore, tensors_of
@@ -72,7 +73,8 @@ def check_sentences(settings: TrainSettings, limit: float | None) -> None:
     needed = sentences * (LISTED_BYTES + settings.seeds * KEPT_BYTES)
     if needed > (machine_memory() if limit is None else limit):
         raise SettingsError(
-            f"--vocabulary {v}: {sentences:,} sentences of {settings.seeds} seeds need about {needed / 2**30:.1f} GiB; "
+            f"--vocabulary {v}: {sentences:,} sentences of {count_of(settings.seeds, 'seed')} need about "
+            f"{needed / 2**30:.1f} GiB; "
             "choose a smaller one, fewer --seeds, or raise --limit-memory"
         )
 
@@ -244,6 +246,7 @@ def measure(name: str, trainer: Trainer) -> Condition:
         train_nll_by_token=(-train.log_probability.mean(axis=1).T).tolist(),
         test_nll_by_token=(-test.log_probability.mean(axis=1).T).tolist(),
         right=right,
+        without_forward_gain=[index.without for index in trainer.indices(train, test)],
         matrices=[_matrix(trainer, panel, first) for panel in first.panels],
     )
 

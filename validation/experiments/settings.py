@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from validation.settings import SettingsError
+from validation.continuing import differences
+from validation.settings import SettingsError, option
 
 TrainTask = Literal["reversal", "chain-of-thought", "in-context", "related"]
 Loss = Literal["answer", "sequence"]
@@ -79,7 +80,7 @@ class TrainSettings(BaseModel):
         for applies, names, reason in rules:
             for name in names:
                 if applies and name in self.model_fields_set and getattr(self, name) not in (None, 1):
-                    yield f"--{name.replace('_', '-')} has no effect {reason}; leave it out"
+                    yield f"{option(name)} has no effect {reason}; leave it out"
         if self.control and self.task != "reversal":
             why = {
                 "chain-of-thought": "every C is the answer of a trained B -> C already",
@@ -116,6 +117,26 @@ class TrainSettings(BaseModel):
         """The seeds: corpus, initial weights and order of sentences follow from each."""
         return range(self.seed, self.seed + self.seeds)
 
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """What is trained, JSON-ready, by option: defaults that follow from the task are filled in, paths absolute."""
+        facts = None if self.facts is None else str(self.facts.absolute())
+        vocabulary = self.tokens if self.facts is None else None
+        found = {**self.model_dump(mode="json"), "facts": facts, "vocabulary": vocabulary, "control": self.controlled}
+        return {option(name): value for name, value in found.items()}
+
+    def continued_by(self, preset: str | None, config: Path | None, **given: object) -> list[str]:
+        """How settings that are given to continue a run of these differ from them: a line for each.
+
+        A preset or a file stands for every setting; options alone say nothing of those that are left out. Raises
+        SettingsError as `checked` does.
+        """
+        if preset is not None or config is not None:
+            now = type(self).checked(preset, config, **given)
+        else:
+            now = self.model_copy(update=_parsed(given))
+        return [f"{key}: {then} then, {here} now" for key, then, here in differences(self.resolved, now.resolved)]
+
     @classmethod
     def checked(cls, preset: str | None = None, config: Path | None = None, **given: object) -> "TrainSettings":
         """The settings of a preset, under those of a TOML file, under those given; every problem on its own line."""
@@ -142,6 +163,21 @@ class TrainSettings(BaseModel):
         return settings
 
 
+def _parsed(given: Mapping[str, object]) -> dict[str, Any]:
+    """Settings one by one, whatever the others are. Raises SettingsError where a text is none of the setting's type."""
+    values: dict[str, Any] = {}
+    problems = []
+    for name, value in given.items():
+        try:
+            kind: Any = TrainSettings.model_fields[name].annotation
+            values[name] = TypeAdapter(kind).validate_python(value)
+        except ValidationError as error:
+            problems += [_line({**problem, "loc": (name,)}, None) for problem in error.errors()]
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return values
+
+
 def _read(config: Path) -> dict[str, Any]:
     """The keys of a TOML file, spelt with hyphens or underscores; a relative fact file is beside it."""
     try:
@@ -162,7 +198,7 @@ def _line(problem: dict[str, Any], config: Path | None) -> str:
     if not problem["loc"]:
         return message
     key = str(problem["loc"][0])
-    name = f"{config}: {key}" if config is not None else f"--{key.replace('_', '-')}"
+    name = f"{config}: {key}" if config is not None else option(key)
     if problem["type"] == "extra_forbidden":
         return f"{name}: no such setting; the settings are {', '.join(TrainSettings.model_fields)}"
     return f"{name} {problem['input']}: {message[0].lower()}{message[1:]}"

@@ -90,14 +90,14 @@ def _interval_above() -> Claim:
 
 def _free_is_symmetric() -> Claim:
     real = small(Choice())
-    indices = np.array([g.logit_index() for g in real.gains()])
+    indices = np.array([g.logit_index().value for g in real.gains()])
     return claims.check_symmetric(indices, rounding(real), "twin")
 
 
 def _centred_is_one() -> Claim:
     choice = Choice(parameters="symmetric")
     real = small(choice)
-    indices = np.array([g.centred_logit_index() for g in real.gains()])
+    indices = np.array([g.centred_logit_index().value for g in real.gains()])
     return claims.check_symmetric(indices, rounding(real), "twin")
 
 
@@ -129,7 +129,7 @@ def _closed_form_at_half_time() -> Claim:
 
 
 def _copies_lift_all() -> Claim:
-    indices = np.array([g.answer / g.premise for g in small(Choice(data="reversed-copies")).gains()])
+    indices = np.array([g.ratios for g in small(Choice(data="reversed-copies")).gains()])
     return claims.check_copies(indices, indices[:, :0], "twin")
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from theory.counting import count_of
 from validation.output_folder import new_folder, write_csv, write_json
 from validation.present import VERDICT_STYLE
 from validation.remedies.reason import reason
@@ -49,9 +50,7 @@ def remedies_text(result: RemediesResult, terminal: bool) -> str:
                 console.print(Text(text, style=VERDICT_STYLE[claim.verdict]))
         verdicts = [claim.verdict for claim in result.all_claims]
         counts = ", ".join(f"{verdicts.count(v)} {v}" for v in VERDICT_STYLE if v in verdicts)
-        line = (
-            f"{result.task.name}, {len(result.rows)} choice{'s' * (len(result.rows) > 1)}: {result.verdict} ({counts})"
-        )
+        line = f"{result.task.name}, {count_of(len(result.rows), 'choice')}: {result.verdict} ({counts})"
         console.print(Text(line, style=VERDICT_STYLE[result.verdict]))
     return captured.get()
 
@@ -107,6 +106,8 @@ def _legend(result: RemediesResult, columns: tuple[str, ...]) -> str:
 def index_text(row: Row) -> str:
     """The index with its interval; with reversed copies also that of facts with and without one."""
     text = _with_interval(row.index)
+    if row.without_forward_gain:
+        text += f"\n{row.without_forward_gain} of {row.questions * len(row.index.by_seed)} without forward gain"
     if not row.learnt:
         text += "\nnot learnt"
     if row.taught is not None and row.untaught is not None:
@@ -145,6 +146,7 @@ def record(row: Row) -> dict[str, Any]:
         "id": row.choice.slug,
         "label": row.choice.label,
         "index": row.index.mean,
+        "without_forward_gain": row.without_forward_gain,
         "index_low": low,
         "index_high": high,
         "index_taught": None if row.taught is None else row.taught.mean,

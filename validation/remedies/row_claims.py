@@ -34,14 +34,14 @@ def claims_of(trained: Trained, row: Row) -> Iterator[Claim]:
         recursion = np.stack([trained.recursion_logits(n) for n in range(len(trained.spaces))])
         claim = claims.check_recursion(trained.final, recursion, tolerance, slug, label)
         settled = expansion <= MOST_EXPANSION
-        yield claim if settled else _not_applicable(claim, UNSETTLED.format(expansion=expansion))
+        yield claim if settled else claim.not_applicable(UNSETTLED.format(expansion=expansion))
         if choice.parameters == "free" and len(trained.task.contexts) > trained.task.trained_contexts:
             yield _law_claim(trained, slug, label)
         if choice.parameters == "symmetric" and choice.context == "entity":
             yield from _reverse_claim(trained, slug)
         if trained.balance_before is not None and choice.optimizer == "gd" and not choice.weight_decay:
             claim = _balance_claim(trained, tolerance, slug, label)
-            yield claim if settled else _not_applicable(claim, UNSETTLED.format(expansion=expansion))
+            yield claim if settled else claim.not_applicable(UNSETTLED.format(expansion=expansion))
         if choice.data == "implication" and choice.loss == "cross-entropy":
             yield from _implication_claims(trained, row, tolerance)
     if choice.closed_form:
@@ -68,10 +68,6 @@ FEW_DIMENSIONS = (
 FEW_QUESTIONS = (
     "the interval takes the mean over questions and seeds for Gaussian; {count} are too few for that, {least} would do"
 )
-
-
-def _not_applicable(claim: Claim, reason: str) -> Claim:
-    return replace(claim, verdict="not applicable", detail=reason)
 
 
 # -- rounding --
@@ -124,7 +120,7 @@ def _law_claim(trained: Trained, slug: str, label: str) -> Claim:
     )
     claim = claims.check_law(residual, rounding(trained, solved=True), slug, label)
     outside = min(float(k.distance_from_span.max()) for k in trained.kernels)
-    return claim if outside > VISIBLY_OUTSIDE else _not_applicable(claim, SPANNED.format(outside=outside))
+    return claim if outside > VISIBLY_OUTSIDE else claim.not_applicable(SPANNED.format(outside=outside))
 
 
 def _reverse_claim(trained: Trained, slug: str) -> Iterator[Claim]:
@@ -176,18 +172,19 @@ def _law_of_the_index_claims(trained: Trained, row: Row, law: Prediction) -> Ite
     slug, label = row.choice.slug, row.choice.label
     taught = np.array([q.taught for q in trained.variant.asked])
     untaught = row.index if row.untaught is None else row.untaught
-    count = int((~taught).sum()) * len(trained.seeds)
+    found = trained.gains()
+    count = sum(g.index(~taught).questions for g in found)  # without those that have no forward gain
     claim = claims.check_prediction(untaught.mean, law.low, law.high, slug, label, count)
     wide = FEW_DIMENSIONS.format(low=law.low, high=law.high) if law.high - law.low >= 1.0 else ""
     few = FEW_QUESTIONS.format(count=count, least=GAUSSIAN_MEAN) if count < GAUSSIAN_MEAN else ""
-    yield _not_applicable(claim, wide or few) if wide or few else claim
+    yield claim.not_applicable(wide or few) if wide or few else claim
     if trained.choice.data == "reversed-copies":
-        indices = np.array([g.answer / g.premise for g in trained.gains()])
-        claim = claims.check_copies(indices[:, taught], indices[:, ~taught], slug)
+        covered, others = (np.concatenate([g.ratios[which] for g in found]) for which in (taught, ~taught))
+        claim = claims.check_copies(covered[np.isfinite(covered)], others[np.isfinite(others)], slug)
         # one question strays as many deviations further as the square root of how many there are
         strays = np.sqrt(count) * (law.high - law.low) / 2.0 >= 0.5 - abs(law.mean)
         why = UNLEARNT if not row.learnt else FEW_DIMENSIONS.format(low=law.low, high=law.high) if strays else ""
-        yield _not_applicable(claim, why) if why else claim
+        yield claim.not_applicable(why) if why else claim
 
 
 def _implication_claims(trained: Trained, row: Row, tolerance: float) -> Iterator[Claim]:
@@ -205,17 +202,17 @@ def _implication_claims(trained: Trained, row: Row, tolerance: float) -> Iterato
                 f"one-hot tokens, without weight decay, from a start of at most {SMALL_START:g} and at a width of at "
                 f"least {least}, {SPARE_WIDTH} for each implication"
             )
-            claim = _not_applicable(claim, f"factors learn implications of {why}")
+            claim = claim.not_applicable(f"factors learn implications of {why}")
         elif not row.learnt:
-            claim = _not_applicable(claim, UNLEARNT)
+            claim = claim.not_applicable(UNLEARNT)
         yield claim
     if choice.parameters == "free" and choice.embeddings == "orthonormal":
         start = max(_start_norm(trained, logits) for logits in trained.initial)
         claim = claims.check_implication(margin, False, np.sqrt(2.0) * start + 2 * tolerance, slug)
         if choice.optimizer != "gd":
-            claim = _not_applicable(claim, "only full batches treat all implications alike, and only without momentum")
+            claim = claim.not_applicable("only full batches treat all implications alike, and only without momentum")
         elif not trained.nonexpansive:
-            claim = _not_applicable(claim, "steps so large may expand distances: give a smaller --learning-rate")
+            claim = claim.not_applicable("steps so large may expand distances: give a smaller --learning-rate")
         yield claim
 
 

@@ -7,6 +7,7 @@ import torch
 from joblib import Parallel, delayed
 
 from theory.claim import Claim
+from theory.counting import count_of
 from theory.errors import BadInput
 from theory.facts import chain_task_from_facts, reversal_task_from_facts
 from theory.laws import derive_all
@@ -48,7 +49,8 @@ def load_task(settings: RemedySettings) -> tuple[Task, list[str]]:
     part = first_pairs(task, settings.train_pairs)
     if part is not task:
         notes.append(
-            f"measured on {len(part.train_context)} of {len(task.train_context)} trained pairs (--train-pairs), those "
+            f"measured on {len(part.train_context):,} of {len(task.train_context):,} trained pairs (--train-pairs), "
+            "those "
             "around the first questions"
         )
     return part, notes
@@ -73,7 +75,7 @@ def run(
     expected = check_memory(task, choices, settings, workers, limit_bytes)
     if announce is not None:
         announce(
-            f"{len(choices)} choice{'s' * (len(choices) > 1)}, {settings.seeds} seed{'s' * (settings.seeds > 1)} side "
+            f"{count_of(len(choices), 'choice')}, {count_of(settings.seeds, 'seed')} side "
             f"by side: about {expected / 2**30:.2g} GiB of memory"
         )
     share = FALSE_ALARM / len(choices)

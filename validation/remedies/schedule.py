@@ -1,6 +1,7 @@
 """How each choice is trained: step size and number of steps, chosen so that every trained pair is learnt."""
 
 import math
+import sys
 from collections.abc import Sequence
 
 from numerics.kernels import Kernels
@@ -29,11 +30,12 @@ ADAM_STEP, ADAM_STEPS = 0.01, 400
 # embeddings and 1 for orthonormal ones, whose zeros do not last where they are trained.
 SIGN_MOVE, SIGN_STEPS = 0.1, 300
 
-
 # Of the largest step that moves no two parameters apart where the loss is convex: above it descent no longer settles.
 STABLE = 0.9
 MOST_DECAY = 0.2  # of the parameters that decoupled weight decay may take in one step
 MOST_STEPS = 1_000_000
+# Of time over step, relative: two decimals and four operations, each rounded by half an eps.
+QUOTIENT_ROUNDING = 4 * sys.float_info.epsilon
 
 
 def schedule(
@@ -66,7 +68,7 @@ def schedule(
         lasting = time or (PRODUCT_TIME if product else SQUARED_TIME if choice.loss == "squared" else FREE_TIME)
         travelled = lasting * task.trained_contexts * (1.0 - friction)
         step = rate or min(step, travelled)  # a moment is shorter than a step
-        steps = max(1, math.ceil(travelled / step - 1e-9))
+        steps = max(1, math.ceil(travelled / step * (1.0 - QUOTIENT_ROUNDING)))
     if steps > MOST_STEPS:
         raise BadInput(
             f"{choice.label}: {steps:.3g} steps of size {step:.3g} would be needed, more than {MOST_STEPS:,}; give a "

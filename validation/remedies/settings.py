@@ -13,7 +13,7 @@ from theory.facts import ContextKind
 from theory.variants import Data
 from validation.optimizers import Optimizer
 from validation.remedies.choice import Choice, Embeddings, brief_choices, shown_choices
-from validation.settings import SettingsError, TaskKind, problem_line
+from validation.settings import SettingsError, TaskKind, option, problem_line
 
 # The lists that make a table: what is not named keeps its value of the baseline.
 LISTS: dict[str, tuple[str, ...]] = {
@@ -76,7 +76,7 @@ class RemedySettings(BaseModel):
         idle: dict[str, str] = {}
         for name, why in self._idle():
             idle.setdefault(name, why)  # of several reasons the first
-        problems = [f"{_option(name)} has no effect {why}; leave it out" for name, why in idle.items()]
+        problems = [f"{option(name)} has no effect {why}; leave it out" for name, why in idle.items()]
         if self.held_out is not None and self.facts is None and self.held_out > self.pairs:
             problems.append(f"--held-out {self.held_out} exceeds --pairs {self.pairs}; hold out at most every pair")
         if any(row.parameters == "factorised" and row.scale == 0 for row in self.choices()):
@@ -149,17 +149,11 @@ def _fitted(combination: dict[str, Any], given: dict[str, Any]) -> Choice:
     return Choice(**{**needed, **combination, **given})
 
 
-def _option(name: str) -> str:
-    """A setting as it stands on the command line."""
-    return "FACTS" if name == "facts" else f"--{name.replace('_', '-')}"
-
-
 def _line(problem: dict[str, Any]) -> str:
     """One problem as a line that names the option, what came and what was expected."""
     name = str(problem["loc"][0]) if problem["loc"] else ""
-    option = _option(name)
     if problem["type"] == "extra_forbidden":
-        return f"{option}: no such setting; the settings are {', '.join(RemedySettings.model_fields)}"
+        return f"{option(name)}: no such setting; the settings are {', '.join(RemedySettings.model_fields)}"
     if name in LISTS and problem["type"] == "literal_error":
-        return f"{option} {problem['input']}: expected {', '.join(LISTS[name])}, several separated by commas"
+        return f"{option(name)} {problem['input']}: expected {', '.join(LISTS[name])}, several separated by commas"
     return problem_line(problem)

@@ -4,6 +4,7 @@ from functools import partial
 from math import isnan
 
 from theory.laws import derive_all
+from validation.present import without_text
 from validation.remedies.reason import reason
 from validation.remedies.result import RemediesResult, Row
 from validation.report.claims import claim_details_table, claims_table
@@ -60,6 +61,8 @@ def _row(row: Row, known: set[str]) -> tuple[Prose, ...]:
     if derivation is not None and derivation in known:
         law = (" (", Reference(derivation, f"derivation-{derivation}"), ").")
     index: Prose = (Number(row.index.mean, 3), f" [{low:.3f}, {high:.3f}]" if low < high else "")
+    if row.without_forward_gain:
+        index = (*index, without_text(row.without_forward_gain, row.questions * len(row.index.by_seed)))
     if not row.learnt:
         index = (*index, ", not learnt")
     if row.taught is not None and row.untaught is not None:

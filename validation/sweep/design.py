@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from theory.counting import count_of
 from theory.errors import BadInput
+from validation.settings import option
 from validation.sweep.cell import Cell, digest_of, file_digest
 from validation.sweep.kinds import KINDS, Kind
 from validation.sweep.spec import MOST_CELLS, Range, Scalar, Spec, SpecError
 
+NAMED = re.compile(rf"{option('facts')}\b|--([a-z][a-z-]*)")  # a setting as a command line has it
 SHOWN_PROBLEMS = 20
 Point = dict[str, Scalar]
 
@@ -102,7 +105,11 @@ def design_of(spec: Spec, folder: Path) -> Design:
             cells.setdefault(cell.digest, cell)
     problems += [f"{line} (in {count} points of the design)" if count > 1 else line for line, count in found.items()]
     if problems:
-        more = [f"and {len(problems) - SHOWN_PROBLEMS} more problems"] if len(problems) > SHOWN_PROBLEMS else []
+        more = (
+            [f"and {count_of(len(problems) - SHOWN_PROBLEMS, 'more problem')}"]
+            if len(problems) > SHOWN_PROBLEMS
+            else []
+        )
         raise SpecError("\n".join([*problems[:SHOWN_PROBLEMS], *more]))
     return Design(spec, tuple(cells.values()), tuple(spec.places), facts)
 
@@ -113,13 +120,13 @@ def _checked(spec: Spec, point: Point, folder: Path, facts: dict[str, str]) -> t
     settings: dict[str, Any] = dict(point)
     if "facts" in point:
         if not isinstance(point["facts"], str):
-            raise BadInput("--facts: expected the path of a file")
+            raise BadInput(f"{option('facts')}: expected the path of a file")
         path = (folder / point["facts"]).absolute()
         if point["facts"] not in facts:
             try:
                 facts[point["facts"]] = file_digest(path)
             except OSError as error:
-                raise BadInput(f"--facts {point['facts']}: {error.strerror}") from None
+                raise BadInput(f"{option('facts')} {point['facts']}: {error.strerror}") from None
         settings["facts"] = path
     checked = dict(KINDS[spec.kind].check(settings))
     return (checked if path is None else checked | {"facts": point["facts"]}), path
@@ -127,11 +134,14 @@ def _checked(spec: Spec, point: Point, folder: Path, facts: dict[str, str]) -> t
 
 def _keyed(line: str, spec: Spec) -> str:
     """A problem that names an option of a command line, with the key of the file in its place."""
-    first = re.match(r"--([a-z][a-z-]*)", line)
-    where = spec.places.get(first[1].replace("-", "_"), "settings") if first else spec.kind
-    text = re.sub(r"--([a-z][a-z-]*)", lambda name: name[1].replace("-", "_"), line)
+
+    def key(option_named: re.Match[str]) -> str:
+        return "facts" if option_named[1] is None else option_named[1].replace("-", "_")
+
+    first, text = NAMED.match(line), NAMED.sub(key, line)
+    where = spec.places.get(key(first), "settings") if first else spec.kind
     if first and where != "settings":
-        return f"{where}{text.removeprefix(first[1].replace('-', '_'))}"
+        return f"{where}{text.removeprefix(key(first))}"
     return f"{where}: {text}"
 
 

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from theory.counting import count_of, duration
 from validation.present import VERDICT_STYLE
-from validation.sweep.progress import in_words
 from validation.sweep.run import TIMINGS, SweepResult
 
 MOST_FAILURES = 12
@@ -31,8 +31,8 @@ def sweep_text(result: SweepResult, output: Path, terminal: bool) -> str:
         files = ", ".join(name for name in manifest["files"])
         console.print(Text(f"{output}: {files}, manifest.json"))
         style = "bold red" if counts["failed"] else "green"
-        line = f"{counts['ok']} of {counts['cells']} cells finished, {counts['failed']} failed; "
-        console.print(Text(f"{line}{in_words(manifest['seconds'])} of work in all", style=style))
+        line = f"{counts['ok']:,} of {count_of(counts['cells'], 'cell')} finished, {counts['failed']:,} failed; "
+        console.print(Text(f"{line}{duration(manifest['seconds'])} of work in all", style=style))
     return captured.get()
 
 

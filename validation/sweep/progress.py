@@ -1,13 +1,17 @@
 """How far a sweep is and when it should end: a bar where somebody looks, else a line now and then."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from statistics import mean
 from time import monotonic
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from theory.counting import count_of, duration
+from validation.sweep.cell import Outcome
 
 LINE_SECONDS = 60.0  # between lines where nobody looks
 TIMED = 3  # cells of each worker that are timed before it is said how long a sweep will take
@@ -21,12 +25,40 @@ def expected_end(left: float, now: datetime | None = None) -> str:
     return end.strftime("%H:%M" if end.date() == now.date() else "%a %d %b %H:%M")
 
 
-def in_words(seconds: float) -> str:
-    """A length of time in its fitting unit."""
-    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+class Pace:
+    """How long the cells that are left will take, from how long others took in the processes that ran them.
+
+    The first cell of a process loads libraries and fills caches: it tells nothing about the others, and counts only
+    while there are no others. Cells of an earlier sitting count until TIMED cells of each worker are timed in this one,
+    for they may have run on another machine.
+    """
+
+    def __init__(self, workers: int, earlier: Iterable[Outcome] = ()) -> None:
+        self.workers = workers
+        self._seen: set[str] = set()
+        self._earlier: list[float] = []
+        self._timed: list[float] = []
+        self._loading: list[float] = []
+        for outcome in sorted(earlier, key=lambda outcome: outcome.started):
+            if outcome.host in self._seen:
+                self._earlier.append(outcome.seconds)
+            self._seen.add(outcome.host)
+
+    def add(self, outcome: Outcome) -> None:
+        """One more cell of this sitting."""
+        (self._timed if outcome.host in self._seen else self._loading).append(outcome.seconds)
+        self._seen.add(outcome.host)
+
+    @property
+    def known(self) -> bool:
+        """Whether enough cells are timed to say how long the others will take."""
+        return len(self._earlier) + len(self._timed) >= TIMED * self.workers
+
+    def left(self, cells: int) -> float | None:
+        """Seconds until so many more cells are done; None where nothing is known."""
+        timed = self._timed if len(self._timed) >= TIMED * self.workers else [*self._earlier, *self._timed]
+        timed = timed or self._loading
+        return mean(timed) * cells / min(self.workers, cells) if timed and cells else None
 
 
 @dataclass
@@ -35,48 +67,51 @@ class Ticker:
 
     total: int
     before: int
-    workers: int
+    pace: Pace
     console: Console
     bar: Progress
     task: TaskID
     failed: int = 0
     done: int = 0
-    seconds: float = 0.0
     started: float = field(default_factory=monotonic)
     said: float = field(default_factory=monotonic)
     announced: bool = False
-    warm: float = 0.0  # when the first cell of each worker was done: before that, libraries were loaded
 
-    def finished(self, seconds: float, failed: bool) -> None:
-        """One more cell, which took so many seconds of one worker."""
+    def finished(self, outcome: Outcome) -> None:
+        """One more cell."""
         self.done += 1
-        self.failed += failed
-        self.seconds += seconds
-        if self.done == self.workers:
-            self.warm = monotonic()
+        self.failed += outcome.status == "failed"
+        self.pace.add(outcome)
         line = self.describe()
         self.bar.update(self.task, completed=self.before + self.done, description=line)
-        # a few cells say how long it will take; so does the first of each worker where it takes long
-        if not self.announced and (self.done >= TIMED * self.workers or monotonic() - self.started > LONG):
-            self.announced = True
-            if (left := self.left()) > LONG:
-                self.say(
-                    f"this will take about {in_words(left)} more on {self.workers} workers; expected end "
-                    f"{expected_end(left)}; to make it shorter: fewer cells, or more --workers or a --cluster"
-                )
+        self.announce()
         if not self.console.is_terminal and monotonic() - self.said > LINE_SECONDS:
             self.said = monotonic()
             self.say(line)
 
-    def left(self) -> float:
-        """Seconds until the end, from what cells took in this sitting."""
-        since, timed = (self.warm, self.done - self.workers) if self.done > self.workers else (self.started, self.done)
-        return (monotonic() - since) / timed * (self.total - self.before - self.done)
+    def announce(self) -> None:
+        """Say once how long the rest will take, where that is long, as soon as enough cells are timed."""
+        # where a cell itself takes long, the first ones say it
+        if self.announced or not (self.pace.known or monotonic() - self.started > LONG):
+            return
+        left = self.left()
+        self.announced = left is not None
+        if left is not None and left > LONG:
+            self.say(
+                f"this will take about {duration(left)} more on {count_of(self.pace.workers, 'worker')}; expected end "
+                f"{expected_end(left)}; to make it shorter: fewer cells, or more --workers or a --cluster"
+            )
+
+    def left(self) -> float | None:
+        """Seconds until the end; None where no cell is timed yet."""
+        return self.pace.left(self.total - self.before - self.done)
 
     def describe(self) -> str:
         """Cells done and failed, and the expected end."""
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.before + self.done} of {self.total} cells{failed}; expected end {expected_end(self.left())}"
+        left = self.left()
+        end = "" if left is None else f"; expected end {expected_end(left)}"
+        return f"{self.before + self.done:,} of {count_of(self.total, 'cell')}{failed}{end}"
 
     def say(self, line: str) -> None:
         """A line on standard error."""
@@ -84,9 +119,10 @@ class Ticker:
 
 
 @contextmanager
-def ticking(total: int, before: int, workers: int, console: Console) -> Iterator[Ticker]:
-    """A ticker while a sweep runs."""
+def ticking(total: int, earlier: Mapping[str, Outcome], workers: int, console: Console) -> Iterator[Ticker]:
+    """A ticker while a sweep runs; `earlier` are the outcomes of earlier sittings."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    before = len(earlier)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"{before} of {total} cells; starting", total=total, completed=before)
-        yield Ticker(total, before, workers, console, bar, task)
+        task = bar.add_task(f"{before:,} of {count_of(total, 'cell')}; starting", total=max(total, 1), completed=before)
+        yield Ticker(total, before, Pace(workers, earlier.values()), console, bar, task)

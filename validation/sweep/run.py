@@ -2,14 +2,16 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from theory.counting import count_of
 from theory.errors import BadInput
+from validation.continuing import differences, refusal
 from validation.cost import machine_memory
-from validation.output_folder import check_folder, write_json
+from validation.output_folder import check_folder, completed, write_json
 from validation.result import finite_json, provenance
 from validation.settings import SettingsError
 from validation.sweep.cell import Cell, Outcome, file_digest
@@ -23,7 +25,6 @@ from validation.sweep.table import Row, write_tables
 FORMAT = "reversal-sweep/1"
 MANIFEST = "manifest.json"
 LIBRARIES_BYTES = 0.5 * 2**30  # torch, SymPy and their kin in each process: measured
-MOST_SHOWN = 100  # differing values of a message are cut at so many letters
 Finished = Callable[[Outcome], None]
 
 
@@ -71,7 +72,8 @@ def check_memory(design: Design, workers: int, limit: float | None) -> None:
     allowed = machine_memory() if limit is None else limit
     if needed > allowed:
         raise SettingsError(
-            f"{workers} workers need about {needed / 2**30:.3g} GiB together, {allowed / 2**30:.3g} GiB are allowed; "
+            f"{count_of(workers, 'worker needs', 'workers need')} about {needed / 2**30:.3g} GiB together, "
+            f"{allowed / 2**30:.3g} GiB are allowed; "
             "choose fewer --workers or smaller cells, or raise --limit-memory"
         )
 
@@ -85,29 +87,13 @@ SIZES = (
 
 def check_same(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     """Refuse to continue a sweep that was another one. Raises StoreError, which says how they differ."""
-    differing = list(_differences(wanted, found))
+    differing = [
+        f"{key.removeprefix('spec.')}: {then} then, {now} now" for key, then, now in differences(found, wanted)
+    ]
     if len(differing) > 1:  # the cells follow from the rest
         differing = [line for line in differing if not line.startswith("cells.")] or differing
     if differing:
-        lines = "\n".join(f"  {line}" for line in differing)
-        raise StoreError(
-            f"--resume: the unfinished sweep is another one:\n{lines}\nmake them what they were, or remove the "
-            "unfinished sweep and start again"
-        )
-
-
-def _differences(wanted: Any, found: Any, key: str = "") -> Iterator[str]:
-    """A line for each key whose values differ."""
-    if isinstance(wanted, dict) and isinstance(found, dict):
-        for name in dict.fromkeys([*wanted, *found]):
-            yield from _differences(wanted.get(name), found.get(name), f"{key}.{name}" if key else name)
-    elif wanted != found:
-        yield f"{key.removeprefix('spec.')}: {_short(found)} then, {_short(wanted)} now"
-
-
-def _short(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+        raise StoreError(refusal("sweep", differing))
 
 
 def take_over(store: Store, design: Design, output: Path, resume: bool) -> dict[str, Outcome]:
@@ -136,7 +122,9 @@ def run(
         outcomes[cell.digest] = outcome
         finished(outcome)
 
-    drive([cell for cell in design.cells if cell.digest not in done], pool, keep)
+    # in an order that follows from no setting, so that the first cells tell how long the others will take
+    left = sorted((cell for cell in design.cells if cell.digest not in done), key=lambda cell: cell.digest)
+    drive(left, pool, keep)
     return outcomes
 
 
@@ -160,6 +148,7 @@ def write_results(
         if output.exists():
             output.rmdir()
         os.replace(folder, output)
+        completed(output)
     except OSError as error:
         raise StoreError(
             f"{folder}: {error.strerror}; every cell is kept: make room or make it writable, and continue with --resume"

@@ -7,18 +7,19 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from theory.coherence import Schedule
+from theory.counting import count_of
 from theory.separation import certify
 from theory.setting import NotMeasured, Setting
 from theory.tails import TaskShape, a_priori_bounds
 from theory.task import Task, reversal_task
-from theory.theorems.separation import AtMost, certified_dimension
+from theory.theorems.separation import AtMost, beyond_certificate, certified_dimension
 from validation.settings import SettingsError, problem_line
 
 
 class SeparationSettings(BaseModel):
     """One draw at one dimension, along gradient flow, of a built-in task of `pairs` n and `vocabulary` m tokens.
 
-    `epsilon` and `delta` are those of the smallest certified dimension; `vocabulary` None is the task's own.
+    `epsilon` and `delta` are those of the certified dimension; `vocabulary` None is the task's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,7 +39,10 @@ class SeparationSettings(BaseModel):
             problems.append(f"--held-out {self.held_out}: exceeds pairs {self.pairs}; hold out at most every pair")
         smallest = 2 * self.pairs + 2  # subjects, objects, and the two relations
         if self.vocabulary is not None and self.vocabulary < smallest:
-            problems.append(f"--vocabulary {self.vocabulary}: {self.pairs} pairs need {smallest} tokens or more")
+            problems.append(
+                f"--vocabulary {self.vocabulary}: {count_of(self.pairs, 'pair needs', 'pairs need')} {smallest} "
+                "tokens or more"
+            )
         if self.dimension < (self.vocabulary or smallest) and self.dimension % 1:
             problems.append(f"--dimension {self.dimension:g}: expected a whole number below the number of tokens")
         if problems:
@@ -61,8 +65,8 @@ def _task(pairs: int, held_out: int, vocabulary: int | None) -> Task:
 
 def separation_record(settings: Any, seed: int) -> dict[str, float | str | None]:
     """Exponents of Theorem 1: of the draw `measured` (the largest over times), `first_order` (-sum w/m of the worst
-    query) and `certified`; `a_priori` what holds before any draw with probability 1 - delta, and from which dimension
-    on that is at most epsilon. None where there is none, and `reason` says why.
+    query) and `certified`; `a_priori` what holds before any draw with probability 1 - delta, and a dimension at which
+    that is at most epsilon. None where there is none, and `reason` says why.
     """
     chosen = SeparationSettings.checked(**settings)
     from validation.measurements import Measurements
@@ -87,6 +91,7 @@ def separation_record(settings: Any, seed: int) -> dict[str, float | str | None]
         return record | {"reason": f"not measured: {why}"}
     measured, first, certified = (float(x[0]) for x in (drawn.measured, drawn.first_order, drawn.certified))
     reason = "" if math.isfinite(certified) else "no exponent is certified for this draw"
+    reason = "; ".join(beyond_certificate(setting, drawn)) or reason
     return record | {"measured": measured, "first_order": first, "certified": certified, "reason": reason}
 
 

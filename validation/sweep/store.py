@@ -77,6 +77,11 @@ class Store:
         """Whether there is something to continue."""
         return (self.folder / PURPOSE).is_file()
 
+    @property
+    def kept(self) -> int:
+        """How many cells are finished, as far as their names tell."""
+        return sum(CELL_NAME.fullmatch(path.name) is not None for path in (self.folder / CELLS).glob("*"))
+
     @contextlib.contextmanager
     def driving(self) -> Iterator[None]:
         """Hold the folder for this process; let go by its end, whatever ends it. Raises StoreError where it is held."""

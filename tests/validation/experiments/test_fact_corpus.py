@@ -276,7 +276,7 @@ def test_weights_and_kinds_of_chains() -> None:
 
 def test_chains_of_one_first_entity_cannot_be_split() -> None:
     """One first entity is too few to train some and ask some, no chain at all is none; both errors name the file."""
-    with pytest.raises(CorpusError, match="file: chains start at 1 entities; some must be trained and some asked"):
+    with pytest.raises(CorpusError, match="file: chains start at 1 entity; some must be trained and some asked"):
         chain_fact_corpus(CHAINED[:2], "file", 0)
     with pytest.raises(BadInput, match="file: no chain to ask"):
         chain_fact_corpus(CHAINED[:1], "file", 0)

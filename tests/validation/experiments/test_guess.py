@@ -47,4 +47,4 @@ def test_what_cannot_be_asked_is_not_asked() -> None:
     corpus = reversal_fact_corpus(rows, "f", control=False)
     assert [corpus.sentence(s) for s in corpus.test] == ["e s⁻¹ d"]
     assert corpus.never_trained == ("s⁻¹",)
-    assert "1 held-out answers are not asked" in corpus.notes[1]
+    assert "1 held-out answer is not asked" in corpus.notes[1]

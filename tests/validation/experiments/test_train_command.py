@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -162,7 +164,8 @@ BAD = {
     "memory": (["--limit-memory", "1KiB"], "--limit-memory"),
     "used folder": (["-o", "."], "exists and is not an empty folder"),
     "sentences beyond memory": (["--task", "in-context", "--vocabulary", "1000000"], "6,250,000,000 sentences"),
-    "nothing to resume": (["--resume", "-o", "new"], "no effect"),
+    "nothing to resume": (["--resume", "-o", "new"], "no unfinished run at new.unfinished"),
+    "nowhere to resume": (["--resume"], "--resume needs --output"),
     "diverged": (["--optimizer", "sgd", "--learning-rate", "1000", "--epochs", "40"], "lower --learning-rate"),
 }
 
@@ -191,25 +194,111 @@ def test_there_must_be_something_to_resume(train: Train, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_changed_file_of_facts_is_not_continued(
-    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A run that was interrupted is refused where its file has changed meanwhile, and continues where it has not."""
-    facts, folder = tmp_path / "facts.csv", tmp_path / "run"
-    rows = "subject,relation,object,direction\na,r,b,both\nc,r,d,both\ne,r,f,forward\n"
-    facts.write_text(rows, encoding="utf-8")
+Interrupted = Callable[..., str]
+
+
+@pytest.fixture
+def interrupted(train: Train, monkeypatch: pytest.MonkeyPatch) -> Interrupted:
+    """Run `reversal train ARGUMENTS` and interrupt it after 3 epochs, the last of them kept: standard error."""
     run_epoch = Trainer.run_epoch
 
-    def interrupted(trainer: Trainer) -> None:
+    def interrupting(trainer: Trainer) -> None:
         if trainer.epoch == 3:
             raise KeyboardInterrupt
         run_epoch(trainer)
 
-    with monkeypatch.context() as during:
-        during.setattr(run, "CHECKPOINT_SECONDS", 0.0)
-        during.setattr(run, "WRITING_SHARE", 1e9)
-        during.setattr(Trainer, "run_epoch", interrupted)
-        assert train(str(facts), *SMOKE, "--epochs", "5", "-o", str(folder))[0] == 130
+    def command(*arguments: str, checkpoints: bool = True) -> str:
+        with monkeypatch.context() as during:
+            if checkpoints:
+                during.setattr(run, "CHECKPOINT_SECONDS", 0.0)
+                during.setattr(run, "WRITING_SHARE", 1e9)
+            during.setattr(Trainer, "run_epoch", interrupting)
+            code, out, err = train(*arguments)
+        assert (code, out) == (130, "")
+        return err
+
+    return command
+
+
+FACTS = "subject,relation,object,direction\na,r,b,both\nc,r,d,both\ne,r,f,forward\n"
+
+
+def test_an_interruption_says_what_is_left_and_what_continues(
+    train: Train, interrupted: Interrupted, tmp_path: Path
+) -> None:
+    """The message names the folder, the epoch in it and a command, which run as it stands ends the run."""
+    facts, folder = tmp_path / "my facts.csv", tmp_path / "run"
+    facts.write_text(FACTS, encoding="utf-8")
+    whole = tmp_path / "whole"
+    assert train(str(facts), *SMOKE, "--epochs", "5", "-o", str(whole))[0] == 1
+    err = interrupted(str(facts), *SMOKE, "--epochs", "5", "-o", str(folder))
+    kept, _, command = err.strip().partition("; continue with: ")
+    assert kept == f"interrupted; the run up to epoch 3 of 5 (condition plain) is kept in {folder}.unfinished"
+    program, name, *arguments = shlex.split(command)
+    assert (program, name) == ("reversal", "train")
+    assert arguments.count("--resume") == 1
+    code, _, err = train(*arguments)
+    assert (code, err) == (1, "")
+    assert read_run(folder).conditions == read_run(whole).conditions
+
+
+def test_an_interruption_without_a_checkpoint_leaves_nothing(interrupted: Interrupted, tmp_path: Path) -> None:
+    """Before the first checkpoint, and without --output, nothing was written is what is said and what is true."""
+    err = interrupted(*SMOKE, "--epochs", "5", "-o", str(tmp_path / "run"), checkpoints=False)
+    assert err == "interrupted; nothing was written: there was no checkpoint yet\n"
+    assert list(tmp_path.iterdir()) == []
+    assert interrupted(*SMOKE, "--epochs", "5").startswith("interrupted; nothing was written (with --output")
+
+
+def test_an_interruption_after_the_end_says_that_the_run_is_finished(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the folder is complete already, the message does not call it unwritten."""
+    folder = tmp_path / "run"
+
+    def interrupting(text: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("validation.commands.train.print_out", interrupting)
+    code, _, err = train(*SMOKE, "-o", str(folder))
+    assert (code, err) == (130, f"interrupted; the results are complete, in {folder}\n")
+    assert read_run(folder).conditions
+
+
+def test_the_same_command_with_resume_continues(train: Train, interrupted: Interrupted, tmp_path: Path) -> None:
+    """With --resume the options may be given again, in part or left out; what differs is refused and named."""
+    facts, other, config = tmp_path / "facts.csv", tmp_path / "other.csv", tmp_path / "run.toml"
+    for file in (facts, other):
+        file.write_text(FACTS, encoding="utf-8")
+    config.write_text("epochs = 6\n", encoding="utf-8")
+    again = [str(facts), *SMOKE, "--epochs", "5", "-o", str(tmp_path / "run")]
+    interrupted(*again)
+    for different, named in (
+        (["--epochs", "7"], ["  --epochs: 5 then, 7 now"]),
+        (["--tied", "--seed", "3"], ["  --tied: False then, True now", "  --seed: 0 then, 3 now"]),
+        ([str(other)], [f"  FACTS: {facts} then, {other} now"]),
+        ([str(facts), *SMOKE, "--config", str(config)], ["  --epochs: 5 then, 2 now"]),
+        ([str(facts), *SMOKE, "--epochs", "5", "--preset", "laptop"], ["  --layers: 1 then, 2 now"]),
+    ):
+        code, out, err = train("--resume", "-o", str(tmp_path / "run"), *different)
+        assert (code, out) == (2, "")
+        assert err.startswith("--resume: the unfinished run is another one:\n")
+        assert all(line in err.splitlines() for line in named), err
+        assert "--facts" not in err
+    code, _, err = train("--resume", "-o", str(tmp_path / "run"), "--epochs", "many")
+    assert (code, err.startswith("--epochs many: ")) == (2, True)
+    for same in (again, ["-o", str(tmp_path / "run"), "--epochs", "5", "--control"], ["-o", str(tmp_path / "run")]):
+        if not (tmp_path / "run.unfinished").exists():
+            interrupted(*again)
+        assert train("--resume", *same)[0] == 1
+        shutil.rmtree(tmp_path / "run")
+
+
+def test_a_changed_file_of_facts_is_not_continued(train: Train, interrupted: Interrupted, tmp_path: Path) -> None:
+    """A run that was interrupted is refused where its file has changed meanwhile, and continues where it has not."""
+    facts, folder, rows = tmp_path / "facts.csv", tmp_path / "run", FACTS
+    facts.write_text(rows, encoding="utf-8")
+    interrupted(str(facts), *SMOKE, "--epochs", "5", "-o", str(folder))
     facts.write_text(rows.replace("e,r,f", "e,r,g"), encoding="utf-8")
     code, _, err = train("--resume", "-o", str(folder))
     assert code == 2

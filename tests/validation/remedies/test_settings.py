@@ -1,6 +1,8 @@
 """Settings of `reversal remedies`: lists make tables, every problem is said at once, nothing is ignored in silence."""
 
 import itertools
+from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -275,3 +277,12 @@ def test_default_steps_expand_no_distance_on_any_instance() -> None:
             largest = min(k.nonexpansive_step(chosen.batch == "full") for k in drawn.kernels)
             largest *= CURVATURE["cross-entropy"] / CURVATURE[loss]
             assert chosen.time_per_step < largest
+
+
+@pytest.mark.parametrize("rate", ["0.1", "0.3", "0.7", "0.001"])
+@pytest.mark.parametrize("steps", ["1", "3", "999", "3.0000000002"])
+def test_steps_fill_the_time_exactly(rate: str, steps: str) -> None:
+    """As many steps as the time holds, the last one begun counted: decimals that divide evenly leave no step over."""
+    task = reversal_task(2, 2)
+    time = float(Fraction(rate) * Fraction(steps) / task.trained_contexts)
+    assert how(Choice(), task, time=time, rate=float(rate)).steps == ceil(Fraction(steps))

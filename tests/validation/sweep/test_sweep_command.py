@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import pytest
 from joblib import parallel_config
 
 from validation.cli import main
-from validation.sweep.cell import attempt, file_digest
+from validation.sweep.cell import Outcome, attempt, file_digest
 from validation.sweep.design import design_of
 from validation.sweep.progress import Ticker
 from validation.sweep.spec import read_spec
@@ -333,8 +334,8 @@ def test_an_interruption_keeps_what_is_finished(tmp_path: Path, sweep: Sweep, mo
     spec.write_text(QUICK.replace("seeds = 8", "seeds = 1"))
     finished = Ticker.finished
 
-    def interrupted(ticker: Ticker, seconds: float, failed: bool) -> None:
-        finished(ticker, seconds, failed)
+    def interrupted(ticker: Ticker, outcome: Outcome) -> None:
+        finished(ticker, outcome)
         if ticker.done == 2:
             raise KeyboardInterrupt
 
@@ -342,7 +343,9 @@ def test_an_interruption_keeps_what_is_finished(tmp_path: Path, sweep: Sweep, mo
         patched.setattr(Ticker, "finished", interrupted)
         code, out, err = sweep(spec, "-o", output)
     assert (code, out) == (130, ""), err
-    assert err == f"interrupted; 2 of 25 cells are kept in {output}.unfinished: continue with --resume\n"
+    said, _, command = err.strip().partition("; continue with: ")
+    assert said == f"interrupted; 2 of 25 cells are kept in {output}.unfinished"
+    assert shlex.split(command) == ["reversal", "sweep", "--resume", str(spec), "-o", str(output)]
     assert not output.exists()
     kept = cells_in(tmp_path / "out.unfinished")
     code, _, err = sweep(spec, "-o", output, "--resume")
