@@ -242,7 +242,7 @@ MUTANTS = (
         "(growth * self.spread + self.rounding).upper()",
         "(growth * self.spread).upper()",
         "centres are rounded",
-        INSTANCE,
+        SIGNED,
     ),
     Mutant(
         "theory.coherence",

@@ -3,7 +3,8 @@
 from mutants.mutant import Mutant
 
 VISITS = ("tests/theory/test_visits.py",)
-STEPS = ("tests/theory/test_ordering.py",)
+STEPS = ("tests/theory/test_ordering.py::test_bounds_enclose_the_minimum",)
+BROKEN = ("tests/theory/test_ordering.py::test_schedules_break_above",)
 
 MUTANTS = (
     Mutant(
@@ -84,7 +85,7 @@ MUTANTS = (
         "unseen = unseen - size * unseen.exp() / total",
         "unseen = unseen - size * unseen.exp() / total / 2",
         "an unseen logit falls by eta p",
-        STEPS,
+        BROKEN,
     ),
     Mutant(
         "theory.sgd_row",

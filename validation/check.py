@@ -11,8 +11,9 @@ from theory.task import Task, TaskError
 from theory.theorem import Assumption, Certificate, CheckedTheorem, Finding, Outcome, TaskKind, Theorem
 from validation.check_settings import CheckSettings, select, unknown_theorem
 from validation.coverage import CoveredClaim, cover
+from validation.machine import machine_now
 from validation.measurements import Key, Measurements
-from validation.planned import Work, planned_work, slowness
+from validation.planned import Work, planned_work
 from validation.result import finite_json, provenance
 from validation.settings import SettingsError, VerifySettings
 from validation.verify import LONG, load_task
@@ -105,7 +106,7 @@ def check(
     possible = [(t, _setting(settings, tasks[t.task], measure)) for t in theorems if t.task in tasks]
     works = planned_work(possible, measure) if isinstance(measure, Measurements) else [Work(1.0, {})] * len(possible)
     laws = LAWS_SECONDS if settings.everything else 0.0
-    if announce is not None and (said := announcement(settings, works, laws, slowness())):
+    if announce is not None and (said := announcement(settings, works, laws, machine_now().slower)):
         announce(said)
     progress = CheckProgress(works, laws, report)
     if isinstance(measure, Measurements):
@@ -124,6 +125,14 @@ def check(
     if report is not None:
         report("done", 1.0)
     return CheckResult(settings, tasks, notes, tuple(checked), coverage)
+
+
+def expected_seconds(settings: CheckSettings, theorems: Sequence[Theorem], measure: Measurements) -> float:
+    """Seconds of the processor that `check` is expected to take. Raises FactFileError or TaskError as it does."""
+    tasks, _, _ = _tasks(settings, [theorem.task for theorem in theorems]) if theorems else ({}, (), {})
+    possible = [(t, _setting(settings, tasks[t.task], measure)) for t in theorems if t.task in tasks]
+    works = planned_work(possible, measure)
+    return sum(work.seconds for work in works) + (LAWS_SECONDS if settings.everything else 0.0)
 
 
 class CheckProgress:

@@ -2,18 +2,31 @@
 
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from numerics.estimate import estimate_flow
 from theory.counting import duration, memory
 from theory.errors import BadInput
 from theory.task import Task, first_pairs
+from validation.machine import Machine
 from validation.settings import HEAVY_BALL, VerifySettings
 from validation.training import TrainingSettings
-from validation.training_cost import estimate_training
+from validation.training_cost import NetworkKind, estimate_training
 
 ADAM_STEPS = 400  # Adam's step is no flow time: enough steps to learn every pair
-FIXED_SECONDS = 15.0  # derivations, false twins, step orders and optimisers on small tasks: measured on two cores
+# Stages whose cost does not grow with the task, seconds of the processor, measured; of others SMALL_SECONDS.
+FIXED_SECONDS = {
+    "deriving": 14.0,
+    "optimisers": 2.0,
+    "order in the step size": 11.5,
+    "rows under SGD": 1.5,
+    "attention with real weights": 2.0,
+}
+BILINEAR_STAGES = ("optimisers", "order in the step size")
+TRANSFORMER_STAGES = ("rows under SGD", "attention with real weights")
+SMALL_SECONDS = 0.5
+USUAL = Machine()
 
 
 class TooExpensive(BadInput):
@@ -22,10 +35,12 @@ class TooExpensive(BadInput):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a verification will take, said before it starts; right within a factor of a few."""
+    """What a verification will take, in all and by its longer stages, said before it starts: within a factor of a "
+    "few."""
 
     seconds: float
     bytes: float
+    stages: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{duration(self.seconds)} and {memory(self.bytes)} of memory"
@@ -55,24 +70,41 @@ def training_settings(task: Task, settings: VerifySettings) -> TrainingSettings:
     )
 
 
-def cost(task: Task, trained_task: Task, settings: VerifySettings) -> Cost:
-    """Expected seconds and peak bytes of `verify` with resolved settings."""
-    seconds, peak = FIXED_SECONDS, 0.5 * 2**30  # torch, SymPy and the small tasks
+def cost(task: Task, trained_task: Task, settings: VerifySettings, machine: Machine = USUAL) -> Cost:
+    """Expected seconds, in all and by stage, and peak bytes of `verify` with resolved settings.
+
+    Seconds of training are timed on the spot, so that only what else the machine does is added to them.
+    """
+    libraries = 0.5 * 2**30  # torch, SymPy and the small tasks
+    seconds = {name: length * machine.slower for name, length in FIXED_SECONDS.items()}
+    peak = libraries
     steps = training_settings(trained_task, settings)
+
+    def trained(kind: NetworkKind, dimension: int | None) -> tuple[float, float]:
+        """Seconds and bytes of real training and of the flows that it is compared with."""
+        flow = estimate_flow(trained_task, settings.training_time or 0.0, coupled=dimension is not None)
+        training = estimate_training(trained_task, kind, dimension, steps, settings.seeds)
+        length = settings.seeds * flow.seconds * machine.slower + training.seconds * machine.busy
+        return length, max(flow.bytes, training.bytes)
+
     if settings.model in ("bilinear", "all"):
         whole = estimate_flow(first_pairs(task, settings.flow_pairs), settings.time or 0.0, coupled=True)
-        part = estimate_flow(trained_task, settings.training_time or 0.0, coupled=True)
-        training = estimate_training(trained_task, "bilinear", settings.train_dimension, steps, settings.seeds)
-        seconds += 2 * whole.seconds + settings.seeds * part.seconds + training.seconds
-        peak += max(whole.bytes, part.bytes, training.bytes)
+        seconds["integrating the bilinear flow"] = 2 * whole.seconds * machine.slower
+        seconds["training the bilinear model"], size = trained("bilinear", settings.train_dimension)
+        peak += max(whole.bytes, size)
+    else:
+        for name in BILINEAR_STAGES:
+            del seconds[name]
     if settings.model in ("transformer", "all"):
-        part = estimate_flow(trained_task, settings.training_time or 0.0, coupled=False)
-        training = estimate_training(trained_task, "transformer", None, steps, settings.seeds)
-        seconds += settings.seeds * part.seconds + training.seconds + len(task.train_context) / 1e4
-        peak = max(peak, 0.5 * 2**30 + max(part.bytes, training.bytes, 4e3 * len(task.train_context)))
+        seconds["integrating the transformer"] = len(task.train_context) / 1e4 * machine.slower
+        seconds["training the transformer"], size = trained("transformer", None)
+        peak = max(peak, libraries + max(size, 4e3 * len(task.train_context)))
         if not task.one_token_contexts:
-            peak = max(peak, 0.5 * 2**30 + estimate_flow(task, settings.time or 0.0, coupled=False).bytes)
-    return Cost(seconds, peak)
+            peak = max(peak, libraries + estimate_flow(task, settings.time or 0.0, coupled=False).bytes)
+    else:
+        for name in TRANSFORMER_STAGES:
+            del seconds[name]
+    return Cost(sum(seconds.values()), peak, seconds)
 
 
 def machine_memory() -> float:

@@ -3,16 +3,12 @@
 So every theorem says once, in its conclusion, what it measures; the same measurement of two theorems is made once and
 counted once; and what is refused, or not reached because an assumption fails, is not counted at all.
 
-Seconds are those of the processor on the core where the constants were measured. What is said to a person is multiplied
-by `slowness`, how much longer a fixed piece of work takes here and now.
+Seconds are those of the processor on the core where the constants were measured (see `validation.machine`).
 """
 
-import time as clock
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
-
-import numpy as np
 
 from theory.coherence import Schedule
 from theory.setting import NotMeasured, OneLayerRun, Separation, Setting
@@ -23,9 +19,6 @@ from validation.measurements import LAW_SECONDS, Key, Measurements
 # Of the proof of a link, on the average over all 37 links; each is proved once in a process.
 LINK_SECONDS = 0.3
 ASSUMPTION_SECONDS = 0.2  # of a theorem: constants are certified by bisection
-# A product of 256 x 512 by 512 x 512 and a loop of Python, measured as the other constants were.
-PROBE_SECONDS, PROBE_LOOPS = 0.004, 50_000
-PROBED_SECONDS = 0.2  # longer than a busy machine keeps a process waiting at a time
 
 
 @dataclass
@@ -111,15 +104,3 @@ def planned_work(theorems: Sequence[tuple[Theorem, Setting]], measure: Measureme
         done |= new
         works.append(Work(ASSUMPTION_SECONDS + LINK_SECONDS * len(links), new))
     return works
-
-
-def slowness() -> float:
-    """How much longer work takes than expected, on this machine with what else it does now."""
-    left, right = np.ones((256, 512)), np.ones((512, 512))
-    left @ right  # may load libraries
-    start, rounds = clock.perf_counter(), 0
-    while clock.perf_counter() - start < PROBED_SECONDS:
-        left @ right
-        sum(range(PROBE_LOOPS))
-        rounds += 1
-    return (clock.perf_counter() - start) / rounds / PROBE_SECONDS

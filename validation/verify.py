@@ -11,10 +11,11 @@ from theory.laws import derive_all, false_twins
 from theory.task import Task, chain_of_thought_task, first_pairs, reversal_task
 from theory.twin import TwinVerdict
 from validation.compare import check_twins
-from validation.cost import cheaper, check_cost, cost, training_settings
+from validation.cost import SMALL_SECONDS, cheaper, check_cost, cost, training_settings
 from validation.fact_file import read_facts
 from validation.false_twins import TWINS
 from validation.instances import Instances, attention_instances, bilinear_instances, transformer_instances
+from validation.machine import machine_now
 from validation.optimizer_law import optimizer_claims, trainable_embeddings_claim
 from validation.prediction import error_bound_claim, first_order_claim, predict_bilinear, predict_transformer
 from validation.real_runs import run
@@ -96,7 +97,8 @@ def verify(
     trained_task = first_pairs(task, settings.train_pairs)
     settings = settings.resolve(task, trained_task)
     more = _run_notes(task, trained_task, settings)
-    expected = cost(task, trained_task, settings)
+    machine = machine_now()
+    expected = cost(task, trained_task, settings, machine)
     check_cost(expected, settings, limit_bytes)
     if announce is not None and expected.seconds > LONG:
         announce(f"this will take about {expected}; to make it shorter: {cheaper(settings)}")
@@ -105,11 +107,13 @@ def verify(
     orders: list[StepOrder] = []
     counts: list[tuple[str, int]] = []
     stages = list(_stages(task, trained_task, settings))
-    for done, (name, stage) in enumerate(stages):
+    lengths = [expected.stages.get(name, SMALL_SECONDS * machine.slower) for name, _ in stages]
+    before = 0.0
+    for (name, stage), length in zip(stages, lengths, strict=True):
 
-        def tell(part: float, name: str = name, done: int = done) -> None:
+        def tell(part: float, name: str = name, before: float = before, length: float = length) -> None:
             if report is not None:
-                report(name, (done + part) / len(stages))
+                report(name, (before + part * length) / sum(lengths))
 
         tell(0.0)
         found = stage(tell)
@@ -117,6 +121,7 @@ def verify(
         trajectories += found.trajectories
         orders += found.step_orders
         counts.append((name, len(found.claims)))
+        before += length
     if report is not None:
         report("done", 1.0)
     return Verification(

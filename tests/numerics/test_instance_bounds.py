@@ -5,6 +5,7 @@ import pytest
 from flint import arb
 from mpmath import mp, mpf
 
+from numerics import eigenvalue_enclosure
 from numerics.eigenvalue_enclosure import enclose_eigenvalues, extreme_eigenvalues
 from numerics.gram import Gram
 from numerics.instance_bounds import instance_bounds
@@ -175,6 +176,22 @@ def test_part_of_a_task_has_bounds_too() -> None:
         task, Gram.identity(task.vocabulary_size), np.zeros((len(task.contexts), task.vocabulary_size))
     )
     assert bounds.contexts == task.trained_contexts
+
+
+@pytest.mark.parametrize("turned", [0.0, 1e-3])
+@pytest.mark.parametrize("scaled", [0.999, 1.0, 1.001])
+def test_eigenvalues_are_enclosed_by_inexact_eigenvectors(
+    turned: float, scaled: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eigenvectors that are turned, too short or too long widen the bounds, which stay on their sides."""
+    matrix = np.diag([-0.3, -0.1, 0.2, 0.5])
+    turn = np.eye(4)
+    for i, j in ((0, 1), (2, 3)):
+        turn[[i, j], [i, j]], turn[i, j], turn[j, i] = np.cos(turned), -np.sin(turned), np.sin(turned)
+    monkeypatch.setattr(eigenvalue_enclosure, "eigh", lambda symmetric: (np.diag(symmetric), scaled * turn))
+    least, most = extreme_eigenvalues(matrix)
+    assert -0.3 - 5e-3 < float(least) <= -0.3
+    assert 0.5 <= float(most) < 0.5 + 5e-3
 
 
 # -- every constant against exact arithmetic --

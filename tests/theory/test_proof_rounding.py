@@ -54,6 +54,19 @@ def test_sums_products_powers_and_reciprocals_enclose(a: Fraction, b: Fraction) 
         assert holds(interval, value)
 
 
+@given(st.lists(longs, min_size=4, max_size=4))
+def test_products_of_intervals_hold_every_product_of_ends(ends: list[Fraction]) -> None:
+    """Whatever the signs, in the prover's arithmetic and in the second checker's."""
+    (a, b), (c, d) = sorted(ends[:2]), sorted(ends[2:])
+    with ctx.workprec(BITS):
+        left, right = (Interval(long_point(low).low, long_point(high).high) for low, high in ((a, b), (c, d)))
+        found = mul(left, right)
+    again = Ranges(BITS).multiply(Range(a, b), Range(c, d))
+    for value in (a * c, a * d, b * c, b * d):
+        assert holds(found, value)
+        assert again.low <= value <= again.high
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("exponent", [40_000, -40_000])
 def test_numbers_beyond_writing_down_are_enclosed(sign: int, exponent: int) -> None:

@@ -9,7 +9,7 @@ from flint import arb
 from numerics.gram import Gram
 from numerics.instance_bounds import instance_bounds
 from theory.coherence import CoherenceBounds, QueryBounds, Schedule, SignedCoupling
-from theory.signed_chain import _across, _rates, _start, floor_of, pulls, region_conditions, signed
+from theory.signed_chain import _across, _rates, _start, _summed_gap, floor_of, pulls, region_conditions, signed
 from theory.task import Statement, Task, build_task, chain_of_thought_task, reversal_task
 
 FLOW, RESHUFFLED = Schedule.flow(), Schedule.descent("reshuffled", 1e-6, 7)
@@ -409,12 +409,23 @@ def test_the_region_is_kept_by_its_worst_row(kind: str) -> None:
     low, high = float(bounds.log_odds[0]) - before, float(bounds.log_odds[1]) + before
     assert gap == pytest.approx(high - low, rel=1e-12)
     largest = exponent.log_odds_gap
-    visits = fast / (1 + np.exp(low + largest)) - slow / (
-        1 + np.exp(low)
-    )  # that of a row ahead less that of one behind
+    # the gain of a row that is ahead by Delta less that of one behind
+    visits = fast / (1 + np.exp(low + largest)) - slow / (1 + np.exp(low))
     once = fast / slow - 1 - np.expm1(largest) / (1 + np.exp(-low))
     assert np.sign(once) == np.sign(visits)
     ratio = fast / slow * (1 + step * fast * np.exp(step * fast) / 8)
     gained = (high + np.exp(high) - low - np.exp(low)) / (1 + np.exp(low)) + (ratio - 1) * (max(-low, 1) + np.exp(-1))
+    assert float(_summed_gap(bounds, schedule, arb(fast), arb(slow))) == pytest.approx(gained, rel=1e-12)
     assert held["gap is kept"].found == pytest.approx(min(once, gained - largest), abs=1e-9)
     assert held["gap is kept"].holds
+
+
+@pytest.mark.parametrize("length", [0.1, 1.0, 3.0])
+def test_what_a_visit_adds_to_the_clock_of_log_odds(length: float) -> None:
+    """F(u) = u + e^u gains between y and y (1 + y e^y / 8) in a visit of y = s nu, and second order is needed."""
+    u = np.linspace(-15, 15, 4001)
+    step = length / (1 + np.exp(u))
+    gain = step + np.exp(u) * np.expm1(step)
+    assert (gain >= length * (1 - 1e-12)).all()
+    assert (gain <= length * (1 + length * np.exp(length) / 8)).all()
+    assert gain.max() > length * (1 + 0.1 * length)

@@ -1,7 +1,6 @@
 """`reversal remedies`: what keeps the curse and what lifts it, one row a choice."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from validation.commands.shared import friendly_errors, memory_size, print_out, progress_display, setting
+from validation.machine import available_cores
 from validation.remedies.settings import LISTS, RemedySettings
 
 
@@ -85,7 +85,7 @@ def remedies(
         if output is not None:
             check_folder(output)
         with progress_display() as (announce, tell):
-            result = run(settings, tell, workers or os.cpu_count() or 1, announce, limit)
+            result = run(settings, tell, workers or available_cores(), announce, limit)
         if output is not None:
             write_folder(result, output)
         if as_json:

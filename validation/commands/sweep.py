@@ -13,6 +13,7 @@ import typer
 from theory.counting import count_of
 from validation.commands.shared import NOTHING, errors, friendly_errors, interrupted_with, memory_size, print_out
 from validation.continuing import command_to_continue
+from validation.machine import available_cores
 from validation.settings import SettingsError
 
 
@@ -119,7 +120,7 @@ def _left(store: Any, design: Any, manifest: Path) -> str:
 def _workers(text: str | None, cluster: str | None) -> int:
     """How many processes. Raises SettingsError."""
     if text is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return available_cores()
     if cluster is not None:
         raise SettingsError("--workers has no effect with --cluster, which has its own; leave it out")
     try:

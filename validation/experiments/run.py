@@ -9,7 +9,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from theory.counting import count_of
+from theory.counting import count_of, duration, memory
 from validation.cost import machine_memory
 from validation.experiments.allocator import keep_freed_memory
 from validation.experiments.checkpoint import Checkpoint, CheckpointError, restore, tensors_of
@@ -119,6 +119,7 @@ def run(
         state, tensors = checkpoint.read()
         progress = Progress(TypeAdapter(list[Condition]).validate_python(state["done"]), float(state["seconds"]))
     weights: dict[str, dict[str, Tensor]] = {}
+    announced = False
     for place, (name, of_seeds) in enumerate(corpora.items()):
         if place < len(progress.done):
             assert checkpoint is not None
@@ -133,8 +134,9 @@ def run(
                 )
             trainer.load_state(state["trainer"])
             restore(trainer.model, trainer.optimizer, tensors)
-        elif place == 0:
-            _announce(trainer, len(corpora) * settings.epochs, announce)
+        if not announced:
+            announced = True
+            _announce(trainer, (len(corpora) - place) * settings.epochs - trainer.epoch, announce)
         _train(trainer, _teller(tell, name, place, len(corpora)), _keeper(checkpoint, name, trainer, progress))
         weights[name] = {key: p.detach().cpu().clone() for key, p in trainer.model.named_parameters()}
         if checkpoint is not None:
@@ -154,7 +156,7 @@ def run(
 
 
 def _announce(trainer: Trainer, epochs: int, announce: Callable[[str], None]) -> None:
-    """Time a few gradients, which change nothing, and say how long the run will take where that is long."""
+    """Time a few gradients, which change nothing, and say how long what is left takes where that is long."""
     batch = next(trainer.batches())
     trainer.loss(batch).backward()  # type: ignore[no-untyped-call]
     start = monotonic()
@@ -163,11 +165,11 @@ def _announce(trainer: Trainer, epochs: int, announce: Callable[[str], None]) ->
     trainer.optimizer.zero_grad(set_to_none=True)
     seconds = (monotonic() - start) / TIMED_STEPS * trainer.steps_per_epoch() * epochs
     if seconds > LONG:
-        memory = memory_bytes(trainer.settings, trainer.corpora[0]) / 2**30
+        needed = memory(memory_bytes(trainer.settings, trainer.corpora[0]))
         fewer = ", or --no-control" if trainer.settings.controlled else ""
         announce(
-            f"this will take about {seconds / 60:.0f} minutes and {memory:.1f} GiB ({epochs} epochs in all); to make "
-            f"it shorter: fewer --seeds or --epochs{fewer}"
+            f"this will take about {duration(seconds)} and {needed} ({count_of(epochs, 'epoch')} in all); to make it "
+            f"shorter: fewer --seeds or --epochs{fewer}"
         )
 
 

@@ -7,7 +7,7 @@ import torch
 from joblib import Parallel, delayed
 
 from theory.claim import Claim
-from theory.counting import count_of
+from theory.counting import count_of, duration, memory
 from theory.errors import BadInput
 from theory.facts import chain_task_from_facts, reversal_task_from_facts
 from theory.laws import derive_all
@@ -15,6 +15,7 @@ from theory.task import Task, chain_of_thought_task, first_pairs, reversal_task
 from theory.variants import variant
 from validation.compare import check_twins
 from validation.fact_file import read_facts
+from validation.machine import available_cores, machine_now
 from validation.remedies.choice import Choice
 from validation.remedies.false_twins import twin_verdicts
 from validation.remedies.measure import measure
@@ -22,6 +23,7 @@ from validation.remedies.memory import check_memory
 from validation.remedies.reason import reason
 from validation.remedies.result import RemediesResult, Row
 from validation.remedies.settings import RemedySettings
+from validation.remedies.time import TWINS_SECONDS, row_seconds, table_seconds
 from validation.result import provenance
 from validation.training import TrainingDiverged
 from validation.verify import task_notes
@@ -74,17 +76,21 @@ def run(
     notes += left_out
     expected = check_memory(task, choices, settings, workers, limit_bytes)
     if announce is not None:
+        length = table_seconds(task, choices, settings, min(workers, available_cores())) * machine_now().slower
         announce(
-            f"{count_of(len(choices), 'choice')}, {count_of(settings.seeds, 'seed')} side "
-            f"by side: about {expected / 2**30:.2g} GiB of memory"
+            f"{count_of(len(choices), 'choice')}, {count_of(settings.seeds, 'seed')} side by side: about "
+            f"{duration(length)} and {memory(expected)} of memory"
         )
     share = FALSE_ALARM / len(choices)
     rows: list[Row] = []
     diverged: list[str] = []
 
+    lengths = {choice.slug: row_seconds(task, choice, settings) for choice in choices}
+    whole = sum(lengths.values()) + TWINS_SECONDS
+
     def done(label: str) -> None:
         if tell is not None:
-            tell(label, len(rows) / (len(choices) + 1))
+            tell(label, sum(lengths[row.choice.slug] for row in rows) / whole)
 
     done("training")
     jobs = (delayed(_row_or_divergence)(task, choice, settings, share) for choice in choices)
@@ -99,8 +105,7 @@ def run(
     notes += [f"left out: {line}" for line in sorted(diverged)]
     order = {choice.slug: number for number, choice in enumerate(choices)}
     rows.sort(key=lambda row: (*_place(row), order[row.choice.slug]))
-    if tell is not None:
-        tell("false statements", len(rows) / (len(choices) + 1))
+    done("false statements")
     claims = (*_derived(choices), check_twins(twin_verdicts()))
     return RemediesResult(task, settings, tuple(rows), claims, tuple(notes), provenance(settings.seed))
 

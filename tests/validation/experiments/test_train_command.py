@@ -294,6 +294,16 @@ def test_the_same_command_with_resume_continues(train: Train, interrupted: Inter
         shutil.rmtree(tmp_path / "run")
 
 
+def test_what_is_left_of_a_continued_run_is_announced(
+    train: Train, interrupted: Interrupted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The expectation of a run counts the epochs of every condition, that of a continued one those that are left."""
+    monkeypatch.setattr(run, "LONG", 0.0)
+    again = [*SMOKE, "--epochs", "5", "-o", str(tmp_path / "run")]
+    assert "(10 epochs in all)" in interrupted(*again)
+    assert "(7 epochs in all)" in train(*again, "--resume")[2]
+
+
 def test_a_changed_file_of_facts_is_not_continued(train: Train, interrupted: Interrupted, tmp_path: Path) -> None:
     """A run that was interrupted is refused where its file has changed meanwhile, and continues where it has not."""
     facts, folder, rows = tmp_path / "facts.csv", tmp_path / "run", FACTS
