@@ -3,7 +3,7 @@
 from mutants.mutant import Mutant
 
 REACHED = ("tests/theory/test_outcome.py",)
-TWINS = ("tests/theory/test_twin.py",)
+TWINS = ("tests/theory/test_twin.py::test_a_verdict_says_what_is_wrong",)
 ALONE = ("tests/theory/test_prover_alone.py",)
 LIMIT = ("tests/theory/test_deadline.py",)
 

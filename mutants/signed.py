@@ -213,14 +213,6 @@ MUTANTS = (
         FLOOR,
     ),
     Mutant(
-        "theory.signed_chain",
-        "exponent_to_floor",
-        "bool(loss > floor)",
-        "bool(floor > loss)",
-        "balls that do not tell the loss from its floor hold pairs of a larger exponent",
-        FLOOR,
-    ),
-    Mutant(
         "theory.coherence",
         "SignedCoupling.pulls",
         "(growth * self.spread + self.rounding)",
