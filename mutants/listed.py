@@ -1,6 +1,17 @@
 """Every mutant. A change of the code that moves one of their places moves it here too; `make mutants` runs them."""
 
-from mutants import dynamics, error_bounds, instances, intervals, measured, separation, signed, tails, visits
+from mutants import (
+    dynamics,
+    error_bounds,
+    instances,
+    intervals,
+    measured,
+    provers,
+    separation,
+    signed,
+    tails,
+    visits,
+)
 
-SUBJECTS = (tails, instances, signed, separation, visits, intervals, error_bounds, dynamics, measured)
+SUBJECTS = (tails, instances, signed, separation, visits, intervals, error_bounds, dynamics, measured, provers)
 MUTANTS = tuple(mutant for subject in SUBJECTS for mutant in subject.MUTANTS)

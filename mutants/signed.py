@@ -4,6 +4,11 @@ from mutants.mutant import Mutant
 
 INSTANCE = ("tests/numerics/test_instance_bounds.py",)
 SIGNED = ("tests/theory/test_signed_chain.py",)
+CHAINS = (
+    "tests/theory/test_separation.py::test_loss_share",
+    "tests/theory/test_separation.py::test_signed_exponent_tends_to_first_order",
+)
+FLOOR = ("tests/theory/test_floor.py",)
 FLOORS = ("tests/theory/test_lower_bound.py",)
 
 MUTANTS = (
@@ -197,15 +202,15 @@ MUTANTS = (
         "fall * (loss / floor).log() / (loss - floor)",
         "fall / loss",
         "-log(1 - e l)/l grows as the loss falls to its floor",
-        SIGNED,
+        (*FLOOR, *CHAINS),
     ),
     Mutant(
         "theory.signed_chain",
         "exponent_to_floor",
-        "return upper(fall / floor)",
-        "return upper(fall / (2 * floor))",
-        "where the first loss may be the floor the exponent may be fall/F",
-        SIGNED,
+        "upper(fall / floor)",
+        "upper(fall / loss)",
+        "where the loss may start at its floor the exponent is that of the floor",
+        FLOOR,
     ),
     Mutant(
         "theory.coherence",

@@ -123,6 +123,11 @@ class Claim:
         """How the measured number stands to its bound; see the function of that name."""
         return standing(self.measured, self.bound, self.relation)
 
+    @property
+    def contradicted(self) -> bool:
+        """Whether the measured number stands against the bound, whatever the verdict."""
+        return self.relation is not None and self.standing == _BROKEN[self.relation]
+
     def as_dict(self) -> dict[str, Any]:
         """The claim as JSON-ready fields."""
         return {**asdict(self), "assumptions": list(self.assumptions)}

@@ -7,12 +7,13 @@ A twin is a false statement near a true claim, with a stored witness. It is *ref
   is looked at before, and no run may overrule.
 
 A law's twin has a prover of its own (`Identity.prove`, `Inequality.prove`); a theorem's twin has the theorem without
-its measurements; of a claim about runs the checker is the prover and the stored run is the witness.
+its measurements. Of a claim about runs the checker is the prover and the stored run is the witness: the numbers of the
+run must stand against the bound, and the checker must say so.
 """
 
 from dataclasses import dataclass
 
-from theory.claim import Verdict
+from theory.claim import Claim
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class TwinVerdict:
     proved: bool
 
     @classmethod
-    def of_checker(cls, id: str, verdict: Verdict) -> "TwinVerdict":
-        """Of a twin whose checker is its prover: `fails` says that the witness violates it, `holds` proves it."""
-        return cls(id, violated=verdict == "fails", proved=verdict == "holds")
+    def of_checker(cls, id: str, claim: Claim) -> "TwinVerdict":
+        """Of a twin about runs, by its claim: the numbers violate it and `fails` says so; `holds` proves it."""
+        return cls(id, violated=claim.contradicted and claim.verdict == "fails", proved=claim.verdict == "holds")
 
     @property
     def refused(self) -> bool:

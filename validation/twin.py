@@ -11,8 +11,7 @@ from theory.twin import TwinVerdict, twin_id
 class NumericalTwin:
     """A false statement about runs: the claim it stands beside, what is false, its witness, the checker's answer.
 
-    The checker is the prover here, and the numbers of the stored run are the witness: `fails` says that they violate
-    the statement, `holds` would be its proof (`theory.twin`).
+    The checker is the prover here, and the numbers of the stored run are the witness (`theory.twin`).
     """
 
     of: str
@@ -27,4 +26,4 @@ class NumericalTwin:
 
     def verdict(self) -> TwinVerdict:
         """What the checker makes of the twin."""
-        return TwinVerdict.of_checker(self.id, self.check().verdict)
+        return TwinVerdict.of_checker(self.id, self.check())

@@ -15,7 +15,7 @@ from sympy import Rational, exp, oo, simplify
 from theory.errors import BadInput
 from theory.exact import fraction
 from theory.ordering import LAWS
-from theory.proof import Proof, Refutation
+from theory.proof import Proof, Refutation, Unproved
 from theory.proof_domain import Domain
 from theory.statement import ROUNDING
 from theory.step_bounds import (
@@ -121,6 +121,16 @@ def test_steps_above_are_refuted(size: int) -> None:
         assert isinstance(outcome, Refutation)
         assert outcome.value[1] < 0
     assert isinstance(prove_step(size, upper / 2), Proof)
+
+
+def test_a_step_is_proved_only_with_the_second_checker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step to whose proof the second checker objects is not proved, and a size gets no bounds from it."""
+    monkeypatch.setattr("theory.checked_proof.recheck", lambda proof: "an objection")
+    outcome = prove_step(5, 1)
+    assert isinstance(outcome, Unproved)
+    assert outcome.reason == "the second checker objects: an objection"
+    with pytest.raises(ArithmeticError, match="an objection"):
+        largest_step.__wrapped__(5)
 
 
 @pytest.mark.parametrize("size", [3, 10, 10**9])

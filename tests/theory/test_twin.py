@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from sympy import Symbol, exp
 
+from theory.claim import ClaimText, Relation, Verdict
 from theory.derivation import FalseTwin
 from theory.laws import derive_all, false_twins
 from theory.statement import Identity, IndexedSums, Inequality, Scalars
@@ -80,9 +81,19 @@ def test_a_verdict_says_what_is_wrong(violated: bool, proved: bool, refused: boo
 @pytest.mark.parametrize(
     ("answer", "refused"), [("fails", True), ("holds", False), ("undecided", False), ("not applicable", False)]
 )
-def test_a_checker_refuses_by_fails_alone(answer: str, refused: bool) -> None:
+def test_a_checker_refuses_by_fails_alone(answer: Verdict, refused: bool) -> None:
     """Of a claim about runs the checker is the prover: a twin on which it is undecided is not refused."""
-    assert TwinVerdict.of_checker("claim/changed", answer).refused == refused  # type: ignore[arg-type]
+    text = ClaimText("claim", "A claim", "a < b", "this project")
+    judged = text.judged(answer, "numerical", 2.0, 1.0, relation="<=")
+    assert TwinVerdict.of_checker("claim/changed", judged).refused == refused
+
+
+@pytest.mark.parametrize(("relation", "measured"), [("<=", 1.0), (">=", 1.0), (">", 2.0)])
+def test_a_checker_that_fails_what_the_numbers_keep_refuses_nothing(relation: Relation, measured: float) -> None:
+    """`fails` over numbers that stand as the claim wants them is no violation, and the twin is not refused."""
+    text = ClaimText("claim", "A claim", "a < b", "this project")
+    found = TwinVerdict.of_checker("claim/changed", text.judged("fails", "numerical", measured, 1.0, relation=relation))
+    assert (found.violated, found.proved, found.refused) == (False, False, False)
 
 
 def test_the_halves_of_a_check_are_asked_alone(monkeypatch: pytest.MonkeyPatch) -> None:
