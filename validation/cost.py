@@ -85,7 +85,12 @@ def cost(task: Task, trained_task: Task, settings: VerifySettings, machine: Mach
         flow = estimate_flow(trained_task, settings.training_time or 0.0, coupled=dimension is not None)
         training = estimate_training(trained_task, kind, dimension, steps, settings.seeds)
         length = settings.seeds * flow.seconds * machine.slower + training.seconds * machine.busy
-        return length, max(flow.bytes, training.bytes)
+        if settings.optimizer != "adam":
+            return length, max(flow.bytes, training.bytes)
+        # the replay of every seed, one after another, and one from another start, beside the starts of all
+        replay = training.seconds * (1.0 + 1.0 / settings.seeds) * machine.busy
+        width = trained_task.vocabulary_size if dimension is None else dimension
+        return length + replay, training.bytes + 8.0 * width**2 * (settings.seeds + 6)
 
     if settings.model in ("bilinear", "all"):
         whole = estimate_flow(first_pairs(task, settings.flow_pairs), settings.time or 0.0, coupled=True)

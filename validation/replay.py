@@ -65,12 +65,15 @@ class AdamReplay:
         theta = adam_parameters(self.task, features, tokens, start, settings.learning_rate, settings.steps)
         return features @ theta @ tokens.T  # (contexts, d) x (d, d) x (d, m)
 
-    def expansion(self, settings: TrainingSettings) -> float:
-        """How many times further apart the first seed ends when its start is moved a little; at least one."""
+    def expansion(self, settings: TrainingSettings, near: np.ndarray) -> float:
+        """How many times further from `near`, its logits, the first seed ends when its start is moved a little.
+
+        At least one.
+        """
         signs = np.random.default_rng([self.theta.shape[-1], 11]).choice([-1.0, 1.0], size=self.theta.shape[1:])
         moved = PERTURBATION * signs
         before = np.abs(self.features[0] @ moved @ self.tokens[0].T).max()
-        after = np.abs(self.logits(0, settings, moved) - self.logits(0, settings)).max()
+        after = np.abs(self.logits(0, settings, moved) - near).max()
         return max(1.0, float(after / before))
 
 
@@ -78,8 +81,8 @@ def adam_claim(
     replay: AdamReplay, settings: TrainingSettings, final: np.ndarray, kernels: Sequence[Kernels], name: str
 ) -> Claim:
     """The final logits (S, contexts, m) of real training under Adam against the replay of every seed."""
-    expansion = replay.expansion(settings)
     replayed = np.stack([replay.logits(seed, settings) for seed in range(len(final))])
+    expansion = replay.expansion(settings, replayed[0])
     rounding = rounding_tolerance(settings.steps, replay.dimension, kernels, float(np.abs(final).max()))
     if expansion > MOST_EXPANSION:
         distance = float(np.abs(final - replayed).max())

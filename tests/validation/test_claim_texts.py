@@ -30,7 +30,7 @@ SMALL = dict(seeds=1, train_dimension=32, training_time=6.0, time=20.0)
 SETTINGS = (
     dict(pairs=3, vocabulary=10),
     dict(pairs=3, vocabulary=10, optimizer="adam"),
-    dict(pairs=3, vocabulary=10, order="replacement", learning_rate=4.0, training_time=4.0),
+    dict(pairs=3, vocabulary=10, order="replacement", learning_rate=0.5, training_time=0.5),
     dict(pairs=2, held_out=0, vocabulary=6, dimension=20.0),
     dict(pairs=1, vocabulary=4),
     dict(pairs=2, task="chain-of-thought", vocabulary=8),

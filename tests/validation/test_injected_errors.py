@@ -7,6 +7,7 @@ claim is about that function, with the settings that the command has by default.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,10 +40,17 @@ Stage = Callable[[], list[Claim]]
 
 
 # -- the stages of the command at its default settings --
-@cache
+FACTS: list[Path] = []  # the file that is verified, if any
+
+
 def default() -> tuple[Task, VerifySettings]:
-    """The task of `reversal verify` without options."""
-    settings = VerifySettings()
+    """The task of `reversal verify` without options, or of the file alone."""
+    return _loaded(*FACTS)
+
+
+@cache
+def _loaded(facts: Path | None = None) -> tuple[Task, VerifySettings]:
+    settings = VerifySettings(facts=facts)
     task, _ = load_task(settings)
     return task, settings.resolve(task)
 
@@ -210,6 +218,7 @@ class Injection:
     claim: str
 
 
+ELEMENTS = Path(__file__).parents[2] / "examples/elements.csv"
 RATE, MOMENTUM, DECAY = 2, 3, 4  # positions in torch_optimizer
 FLOW, ROWS = "flow-matches-closed-form-bilinear", "flow-matches-closed-form-transformer"
 INJECTIONS = (
@@ -306,13 +315,21 @@ INJECTIONS = (
 )
 
 
-@pytest.mark.parametrize("factor", [1.001, 0.999])
+@pytest.mark.parametrize("factor", [1.001, pytest.param(0.999, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("injection", INJECTIONS, ids=lambda injection: injection.where)
 def test_an_error_of_a_thousandth_fails(injection: Injection, factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """The claim about what is 0.1% too large or too small is called `fails`."""
     injection.patch(monkeypatch, factor)
     verdicts = {claim.id: claim.verdict for claim in injection.stage()}
     assert verdicts[injection.claim] == "fails", verdicts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("injection", INJECTIONS, ids=lambda injection: injection.where)
+def test_it_fails_on_a_file_of_facts_too(injection: Injection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same with `reversal verify examples/elements.csv`."""
+    monkeypatch.setattr(f"{__name__}.FACTS", [ELEMENTS])
+    test_an_error_of_a_thousandth_fails(injection, 1.001, monkeypatch)
 
 
 def stages() -> dict[str, Stage]:
