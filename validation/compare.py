@@ -11,6 +11,7 @@ import numpy as np
 from numerics.kernels import Kernels
 from numerics.trajectory import Trajectory
 from theory.claim import Claim, ClaimText, Evidence, Relation, Verdict
+from theory.counting import numeral
 from theory.task import Task
 
 PROJECT = "this project"
@@ -187,7 +188,8 @@ def check_order(
         text,
         abs(slope - expected),
         window,
-        f"fitted order {slope:.3f}, expected {expected:g}, over steps {', '.join(f'{s:g}' for s in steps)}: distances "
+        f"fitted order {numeral(slope, '.3f')}, expected {expected:g}, over steps "
+        f"{', '.join(f'{s:g}' for s in steps)}: distances "
         f"{', '.join(f'{d:.2e}' for d in distances)}",
         evidence=evidence,
     )

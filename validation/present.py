@@ -15,6 +15,7 @@ from rich.text import Text
 
 from numerics.trajectory import Trajectory
 from theory.claim import Claim
+from theory.counting import numeral
 from validation.output_folder import new_folder, write_csv, write_json
 from validation.result import SeededTrajectory, Verification
 
@@ -61,7 +62,7 @@ def _queries_table(result: Verification, group: list[SeededTrajectory]) -> Table
     first = group[0].mean
     where = "" if first.dimension is None else f", dimension {first.dimension:g}"
     title = f"Queries of the {first.model} model{where} at t = {first.time[-1]:g} (1/m = "
-    table = Table(title=title + f"{1 / group[0].task.vocabulary_size:.3g})", title_justify="left")
+    table = Table(title=title + f"{numeral(1 / group[0].task.vocabulary_size)})", title_justify="left")
     for name in ("context", "relation", "target", "direction"):
         table.add_column(name)
     sources = list(rows[0]["probability"])
@@ -70,7 +71,7 @@ def _queries_table(result: Verification, group: list[SeededTrajectory]) -> Table
     for query in (*asked[: SHOWN_QUERIES * 2 // 3], *trained[: SHOWN_QUERIES // 3]):
         names = [Text(query[k]) for k in ("context", "relation", "target")]
         direction = Text("trained", style="green") if query["trained"] else Text("held out", style="magenta")
-        table.add_row(*names, direction, *(f"{query['probability'][s]:.3g}" for s in sources))
+        table.add_row(*names, direction, *(f"{numeral(query['probability'][s])}" for s in sources))
     return table
 
 
@@ -102,15 +103,15 @@ def headlines(result: Verification) -> list[str]:
         if group[0].task.queries:
             chance = 1 / group[0].task.vocabulary_size
             line += (
-                f", held-out p = {_mean_p(training.query_log_probability)} (chance {chance:.3g}), "
-                f"index {asymmetry_index(training):.3f} (0 cursed, 1 lifted)"
+                f", held-out p = {_mean_p(training.query_log_probability)} (chance {numeral(chance)}), "
+                f"index {numeral(asymmetry_index(training), '.3f')} (0 cursed, 1 lifted)"
             )
         lines.append(line)
     return lines
 
 
 def _mean_p(log_probability: np.ndarray) -> str:
-    return f"{np.exp(log_probability[-1]).mean():.3g}"
+    return f"{numeral(np.exp(log_probability[-1]).mean())}"
 
 
 def asymmetry_index(trajectory: Trajectory) -> float:
@@ -151,7 +152,7 @@ def _relation(claim: Claim) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+    return "" if value is None else f"{numeral(value)}"
 
 
 # -- files --

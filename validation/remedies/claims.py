@@ -4,6 +4,7 @@ import numpy as np
 
 from numerics.parameter_space import Parameters
 from theory.claim import Claim, ClaimText
+from theory.counting import numeral
 from validation.compare import FROM_ZERO, IN_SPAN, PROJECT, check_descent, check_interpolation, judge
 
 
@@ -65,8 +66,10 @@ def check_prediction(measured: float, low: float, high: float, slug: str, what: 
         prediction_text(slug, what),
         abs(measured - middle),
         half,
-        f"index {measured:.4f} over {questions} questions and seeds, interval [{low:.3g}, {high:.3g}]; measured: its "
-        f"distance from the middle {middle:.4f}; bound: half the width, at the run's share of a false-alarm rate of "
+        f"index {numeral(measured, '.4f')} over {questions} questions and seeds, interval [{low:.3g}, {high:.3g}]; "
+        "measured: its "
+        f"distance from the middle {numeral(middle, '.4f')}; bound: half the width, at the run's share of a "
+        "false-alarm rate of "
         "1e-6 for a Gaussian mean, with what the law neglects",
         evidence="sampled",
     )
@@ -181,8 +184,8 @@ def check_copies(taught: np.ndarray, untaught: np.ndarray, slug: str) -> Claim:
         copies_text(slug),
         wrong,
         0.0,
-        f"{taught.size} answers with a copy: index {lowest:.3f} and above; {untaught.size} without: "
-        f"{highest:.3f} and below; measured: how many are on the wrong side of one half",
+        f"{taught.size} answers with a copy: index {numeral(lowest, '.3f')} and above; {untaught.size} without: "
+        f"{numeral(highest, '.3f')} and below; measured: how many are on the wrong side of one half",
     )
 
 

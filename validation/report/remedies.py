@@ -3,6 +3,7 @@
 from functools import partial
 from math import isnan
 
+from theory.counting import numeral
 from theory.laws import derive_all
 from validation.remedies.reason import reason
 from validation.remedies.result import RemediesResult, Row
@@ -59,11 +60,14 @@ def _row(row: Row, known: set[str]) -> tuple[Prose, ...]:
     law: Prose = (" (no law).",)
     if derivation is not None and derivation in known:
         law = (" (", Reference(derivation, f"derivation-{derivation}"), ").")
-    index: Prose = (Number(row.index.mean, 3), f" [{low:.3f}, {high:.3f}]" if low < high else "")
+    index: Prose = (
+        Number(row.index.mean, 3),
+        f" [{numeral(low, '.3f')}, {numeral(high, '.3f')}]" if low < high else "",
+    )
     if not row.learnt:
         index = (*index, ", not learnt")
     if row.taught is not None and row.untaught is not None:
-        index = (*index, f", copied {row.taught.mean:.2f}, others {row.untaught.mean:.2f}")
+        index = (*index, f", copied {numeral(row.taught.mean, '.2f')}, others {numeral(row.untaught.mean, '.2f')}")
     return (
         (Strong(row.choice.label), f": {text}", *law),
         index,
@@ -86,8 +90,8 @@ def _predicted(row: Row) -> Prose:
         return (Number(p.mean, 3), f" ({p.source}){others}")
     flow = ""
     if row.flow is not None and row.untaught is None:
-        flow = f"; {row.flow.mean:.3f} ({'closed form' if row.choice.closed_form else 'flow'})"
-    return (Number(p.mean, 2), f" [{p.low:.3f}, {p.high:.3f}]{flow}{others}")
+        flow = f"; {numeral(row.flow.mean, '.3f')} ({'closed form' if row.choice.closed_form else 'flow'})"
+    return (Number(p.mean, 2), f" [{numeral(p.low, '.3f')}, {numeral(p.high, '.3f')}]{flow}{others}")
 
 
 def _known(interval: tuple[float, float]) -> tuple[float | None, float | None]:
