@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: setup verify test lint thorough clean
+.PHONY: setup verify test lint thorough mutants clean
 
 setup: $(INSTALLED)
 
@@ -30,6 +30,10 @@ test: lint
 # many more examples of every property, and the longer forms of the checks
 thorough: setup
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --quiet -m 'slow or not slow' validation tests
+
+# unsound changes of constants and bounds, one at a time, each of which some test must turn red
+mutants: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m mutants
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 
 from benchmarks.findings import KINDS, Findings, Ratio
+from numerics.picture import decades
 from validation.output_folder import new_folder, write_csv
 
 COLUMNS = {
@@ -115,5 +116,6 @@ def picture(found: Mapping[str, Findings]) -> Figure:
     axes.axvline(1.0, color="#8a8a8a", linewidth=1.0)
     axes.set_yticks(range(len(ratios)), labels=[f"{r.case}\n{r.ours} / {r.peer}" for _, r in ratios], fontsize=5.5)
     axes.invert_yaxis()
-    axes.set(xscale="log", xlabel="peer seconds / our seconds (right of the line ours is faster)")
+    decades(axes, "x")
+    axes.set(xlabel="peer seconds / our seconds (right of the line ours is faster)")
     return drawing

@@ -15,8 +15,8 @@ class DoesNotApply(Exception):
 class Mutant:
     """The text `old` in the source of `symbol` (a function, method, class or constant of `module`) becomes `new`.
 
-    `why` says what is unsound then. `tests` are the test files that are run, a few that import the module; where there
-    are none, all that do (`importers`).
+    `why` says what is unsound then. `tests` are the test files, or tests in them, that are run, of those that import
+    the module; where there are none, all that do (`importers`).
     """
 
     module: str

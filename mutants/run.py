@@ -1,9 +1,9 @@
 """Runs mutants, each in a copy of the tree, against the tests that import its module, until one turns red."""
 
+import multiprocessing
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +19,13 @@ from mutants.mutant import ROOT, DoesNotApply, Mutant, importers
 
 COPIED = ("theory", "numerics", "validation", "tests", "benchmarks", "docs", "examples")
 SECONDS = 600  # for the tests of one mutant: a change that hangs them is no red test
+OUTSIDE = 90  # exit code of a child that found the project elsewhere than in its tree
+
+# Children are forked from a process that has loaded the libraries, which takes longer than most tests; of the project
+# it has loaded nothing.
+SERVER = multiprocessing.get_context("forkserver")
+LIBRARIES = ["numpy", "scipy.linalg", "scipy.special", "scipy.stats", "sympy", "flint", "hypothesis", "pytest", "torch"]
+SERVER.set_forkserver_preload(LIBRARIES)
 
 Fate = Literal["killed", "survived", "broken"]
 
@@ -52,16 +59,38 @@ def copied_tree(root: Path = ROOT) -> Iterator[Path]:
 
 def pytest(tree: Path, files: Sequence[str]) -> tuple[int | None, str]:
     """Exit code (None: too slow) and output of pytest on some files of a tree, ended by the first failure."""
-    # nothing compiled is kept: a file that changes twice within a second would be read from the older one
-    environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=line", *files]
-    try:
-        done = subprocess.run(
-            command, cwd=tree, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
+    output = tree / "output.txt"
+    child = SERVER.Process(target=_in_child, args=(str(tree), list(files), str(output)))
+    child.start()
+    child.join(SECONDS)
+    if child.is_alive():
+        child.kill()
+        child.join()
         return None, f"no end after {SECONDS} s"
-    return done.returncode, done.stdout + done.stderr
+    return child.exitcode, output.read_text(encoding="utf-8", errors="replace")
+
+
+def _in_child(tree: str, files: list[str], output: str) -> None:
+    """Run pytest in this process, which has loaded libraries alone, with the tree as the place of the project."""
+    # nothing compiled is kept: a file that changes twice within a second would be read from the older one
+    sys.dont_write_bytecode = True
+    os.environ |= {"PYTHONPATH": tree, "PYTHONDONTWRITEBYTECODE": "1"}
+    os.chdir(tree)
+    sys.path[:] = [tree, *(place for place in sys.path if Path(place or ".").resolve() != ROOT)]
+    with open(output, "w", encoding="utf-8") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+        import pytest
+
+        import theory
+
+        if not Path(theory.__file__).is_relative_to(Path(tree).resolve()):
+            print(f"the project was read from {theory.__file__}, not from the copy {tree}")
+            os._exit(OUTSIDE)
+        loaded = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"  # the plugin of hypothesis
+        code = pytest.main(["-x", "-q", "--tb=line", "-W", loaded, *files])
+        sys.stdout.flush()
+        os._exit(int(code))
 
 
 def try_out(mutant: Mutant, tree: Path) -> Result:
@@ -85,7 +114,7 @@ def try_out(mutant: Mutant, tree: Path) -> Result:
         file.write_text(source, encoding="utf-8")
     if code == 0:
         return result("survived", ", ".join(files))
-    failed = re.search(r"^FAILED (\S+)", output, re.MULTILINE)
+    failed = re.search(r"^FAILED (.+?)(?: - .*)?$", output, re.MULTILINE)
     if code == 1 and failed:
         return result("killed", failed[1])
     return result("broken", f"pytest ended with {code}: {output.strip()[-400:]}")

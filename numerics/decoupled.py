@@ -190,10 +190,17 @@ def decoupled_rows(
     `initial_logits` has shape (contexts, m) and may be anything; every entry is integrated. Raises
     ValueError when a context has several tokens.
     """
+    return (change for change, _ in bounded_rows(task, initial_logits, time, relative_tolerance))
+
+
+def bounded_rows(
+    task: Task, initial_logits: np.ndarray, time: np.ndarray, relative_tolerance: float = 1e-10
+) -> Iterator[tuple[np.ndarray, float]]:
+    """`decoupled_rows`, each with the bound on the Frobenius norm of its error."""
     _require_one_token(task)
     flow = LogitFlow(Kernels(task, Gram.identity(task.vocabulary_size)), initial_logits)
-    states = flow_states(flow, time, numerical_defect(flow), relative_tolerance)
-    return (coordinates for coordinates, _ in states)  # K_AA = I: the coordinates are the change
+    # K_AA = I: the coordinates are the change
+    return flow_states(flow, time, numerical_defect(flow), relative_tolerance)
 
 
 def row_patterns(task: Task) -> tuple[list[RowPattern], np.ndarray]:
@@ -268,4 +275,6 @@ def _assemble(task: Task, time: np.ndarray, solve: Solver, source: Source, reaso
         trained_logit_change=trained_change,
         query_logit_change=query_change,
         error_bound=None if reason is None else ErrorBound(np.sqrt(error_square), "numerical", reason),
+        # the answers of one query are all unseen, and so have one level
+        answer_log_probability=np.repeat(query_log_p - np.log(answers), answers.astype(int), axis=1),
     )

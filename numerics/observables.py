@@ -21,7 +21,10 @@ SMALL_CHANGE = 0.5
 
 @dataclass(frozen=True)
 class Observation:
-    """One time of a Trajectory: the fields of trained pairs have shape (K,), those of queries (Q,)."""
+    """One time of a Trajectory: the fields of trained pairs have shape (K,), those of queries (Q,).
+
+    `answer_log_probability` is of each answer by itself, query by query, (answers,).
+    """
 
     loss: float
     reversal_loss: float
@@ -29,6 +32,7 @@ class Observation:
     query_log_probability: np.ndarray
     trained_logit_change: np.ndarray
     query_logit_change: np.ndarray
+    answer_log_probability: np.ndarray
 
 
 def observe(task: Task, initial_logits: np.ndarray, logit_change: np.ndarray) -> Observation:
@@ -42,7 +46,9 @@ def observe(task: Task, initial_logits: np.ndarray, logit_change: np.ndarray) ->
     train_rows, train_answers = task.train_context, _one_hot(task)
     query_rows, query_answers = _asked(task)
     nll_train = _negative_log_probability((initial_logits[train_rows] + logit_change[train_rows]), train_answers)
-    nll_query = _negative_log_probability((initial_logits[query_rows] + logit_change[query_rows]), query_answers)
+    asked_logits = initial_logits[query_rows] + logit_change[query_rows]
+    nll_query = _negative_log_probability(asked_logits, query_answers)
+    each = np.array([(n, x) for n, q in enumerate(task.queries) for x in q.answers], dtype=np.int64).reshape(-1, 2).T
     return Observation(
         loss=float(task.train_weight @ nll_train),
         reversal_loss=float(nll_query.mean()) if len(nll_query) else np.nan,
@@ -50,6 +56,7 @@ def observe(task: Task, initial_logits: np.ndarray, logit_change: np.ndarray) ->
         query_log_probability=-nll_query,
         trained_logit_change=_centred_change(logit_change[train_rows], train_answers),
         query_logit_change=_centred_change(logit_change[query_rows], query_answers),
+        answer_log_probability=(asked_logits - logsumexp(asked_logits, axis=1, keepdims=True))[*each],
     )
 
 
@@ -82,6 +89,7 @@ def trajectory_of(
         query_logit_change=np.stack([o.query_logit_change for o in observations]),
         logits=logits,
         error_bound=error_bound,
+        answer_log_probability=np.stack([o.answer_log_probability for o in observations]),
     )
 
 

@@ -25,3 +25,8 @@ def visits(order: Order, examples: int, steps: int, seed: int) -> np.ndarray:
         case "replacement":
             return rng.integers(examples, size=steps)
     raise ValueError(f"unknown order {order!r}: expected one of {', '.join(ORDERS)}")
+
+
+def visit_counts(order: Order, examples: int, steps: int, seed: int) -> np.ndarray:
+    """How often each example was visited, (examples,)."""
+    return np.bincount(visits(order, examples, steps, seed), minlength=examples)

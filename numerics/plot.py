@@ -16,18 +16,18 @@ def trajectory_figure(trajectory: "Trajectory") -> "Figure":
     # Matplotlib takes half a second to load: not for whoever only computes
     from matplotlib.figure import Figure
 
-    shown = trajectory.time > 0
+    from numerics.picture import Curve, draw_losses
+
     figure = Figure(figsize=(6.0, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    for name, values, color in (
-        ("loss", trajectory.loss, "#0072b2"),
-        ("reversal loss", trajectory.reversal_loss, "#d55e00"),
-    ):
-        if np.isfinite(values[shown]).any():
-            axes.plot(trajectory.time[shown], values[shown], color=color, label=name)
-    if trajectory.logits is not None:
-        axes.axhline(np.log(trajectory.logits.shape[1]), color="gray", linewidth=0.8, linestyle="--", label=r"$\log m$")
-    axes.set(xscale="log", yscale="log", xlabel="time (step size × steps)", ylabel="loss (nats)")
+    losses = (("training loss", trajectory.loss), ("reversal loss", trajectory.reversal_loss))
+    curves = [
+        Curve(quantity, trajectory.source, 1, trajectory.time, values, values, values)
+        for quantity, values in losses
+        if np.isfinite(values).all()
+    ]
+    level = None if trajectory.logits is None else float(np.log(trajectory.logits.shape[1]))
+    draw_losses(axes, curves, level)
     dimension = "" if trajectory.dimension is None else f", d = {trajectory.dimension:g}"
     axes.set_title(f"{trajectory.model}, {trajectory.source}{dimension}", fontsize=10)
     axes.legend(fontsize=8)

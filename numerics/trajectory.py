@@ -37,6 +37,7 @@ class Trajectory:
     order of the task; `query_log_probability` (T, Q), of the summed probability of each query's answers;
     `query_logit_change` (T, Q), the change since t = 0 of the answers' logit (mean over answers) less the
     mean of its row, computed from the change itself and not as a difference of two rounded logits.
+    `answer_log_probability` (T, answers), where kept, is of each answer by itself, query by query.
     `trained_logit_change` (T, K) is the same for trained pairs. `logits` (N + other contexts, m), where
     kept, is the state at the last time.
     """
@@ -53,6 +54,7 @@ class Trajectory:
     query_logit_change: np.ndarray
     logits: np.ndarray | None = None
     error_bound: ErrorBound | None = None
+    answer_log_probability: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape = self.time.shape

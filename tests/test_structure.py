@@ -32,6 +32,19 @@ def test_imports_point_one_way(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_every_proof_is_checked_twice(file: Path) -> None:
+    """No file takes the bare prover but `theory/checked_proof.py`, which asks the second checker too."""
+    taken = {
+        name.name
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in node.names
+        if isinstance(node, ast.Import) or node.module == "theory.proof"
+    }
+    assert file.name == "checked_proof.py" or not taken & {"prove", "theory.proof"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
 def test_nothing_is_evaluated(file: Path) -> None:
     """No file calls eval, exec, sympify, parse_expr or pickle, so that no name in a fact file can run."""
     tree = ast.parse(file.read_text(encoding="utf-8"))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.program("git")  # which says what belongs to the checkout
+
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ["verify", "--pairs", "2", "--model", "transformer", "--seeds", "1", "--time", "30", "--json"]
 

@@ -37,7 +37,7 @@ ASSUMPTIONS = (
     RANGES[0],
     "v_q is drawn from N(0, I/d), so a linear function of it is Gaussian; the letters mu are the moments of its "
     "entries: odd ones vanish, the second is delta_ik/d, the fourth by Isserlis",
-    "expectation, over v_q alone, is linear; C and every other embedding are given and independent of v_q",
+    "expectation, over v_q alone, is linear; C and every other embedding are held fixed",
     "q is no trained context, and the answer x is not q",
 )
 CONTEXT_ONLY = "q is no token of the output, so no logit that is trained contains v_q and C is independent of it"

@@ -10,6 +10,11 @@ Evidence = Literal["symbolic", "certified", "numerical", "sampled"]
 # How the measured number must stand to its bound.
 Relation = Literal["<=", ">=", ">"]
 
+# How two numbers stand to each other, as a reader is told; empty where one is missing.
+Standing = Literal["", "≤", "≥", "<", ">", "="]
+_KEPT: dict[Relation, Standing] = {"<=": "≤", ">=": "≥", ">": ">"}
+_BROKEN: dict[Relation, Standing] = {"<=": ">", ">=": "<", ">": "≤"}
+
 # Strongest first: a chain of steps is only as well known as its weakest step.
 EVIDENCE_STRENGTH: tuple[Evidence, ...] = ("symbolic", "certified", "numerical", "sampled")
 
@@ -30,6 +35,19 @@ def joint_verdict(verdicts: list[Verdict]) -> Verdict:
     if "fails" in counted:
         return "fails"
     return "undecided" if "undecided" in counted else "holds"
+
+
+def standing(measured: float | None, bound: float | None, relation: Relation | None = None) -> Standing:
+    """How `measured` stands to `bound`: the relation asked for where it is kept, else its opposite.
+
+    Without a relation the numbers speak for themselves. It is a fact about the two numbers, whatever the verdict.
+    """
+    if measured is None or bound is None or measured != measured or bound != bound:
+        return ""
+    if relation is None:
+        return "=" if measured == bound else "<" if measured < bound else ">"
+    kept = {"<=": measured <= bound, ">=": measured >= bound, ">": measured > bound}[relation]
+    return _KEPT[relation] if kept else _BROKEN[relation]
 
 
 @dataclass(frozen=True)
@@ -99,6 +117,11 @@ class Claim:
     def not_applicable(self, reason: str) -> "Claim":
         """The same claim where one of its assumptions turns out not to hold: nothing was compared."""
         return replace(self, verdict="not applicable", measured=None, bound=None, relation=None, detail=reason)
+
+    @property
+    def standing(self) -> Standing:
+        """How the measured number stands to its bound; see the function of that name."""
+        return standing(self.measured, self.bound, self.relation)
 
     def as_dict(self) -> dict[str, Any]:
         """The claim as JSON-ready fields."""

@@ -8,6 +8,7 @@ from theory import notebook
 from theory.claim import Claim, ClaimText, Evidence, Verdict, joint_verdict, weakest_evidence
 from theory.counting import count_of
 from theory.statement import Check, Identity, Inequality
+from theory.twin import TwinVerdict, twin_id
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Derivation:
 
 @dataclass(frozen=True)
 class FalseTwin:
-    """A false statement near a true one, of the same kind, so that the same checker must answer `fails` for it.
+    """A false statement near a true one, of the same kind, so that the same checker must refuse it (`theory.twin`).
 
     `seed` draws the stored witness: the instance `statement.draw(default_rng(seed))` violates the statement.
     """
@@ -98,7 +99,15 @@ class FalseTwin:
     @property
     def id(self) -> str:
         """The twin's own id: that of the true claim and what was changed."""
-        return f"{self.of}/{self.title.replace(' ', '-')}"
+        return twin_id(self.of, self.title)
+
+    def verdict(self) -> TwinVerdict:
+        """Whether the stored witness violates the statement, and whether its prover, asked alone, proves it."""
+        return TwinVerdict(
+            self.id,
+            violated=self.statement.refute([self.seed]) is not None,
+            proved=self.statement.prove() is not None,
+        )
 
 
 @dataclass(frozen=True)

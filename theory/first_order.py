@@ -143,14 +143,20 @@ def derive_answer_logit() -> Derivation:
         "reverse-logit",
         "Logit of the held-out answer to first order",
         REFERENCE,
-        ("every trained context has one target; zero start", "the answer is never a trained target"),
         (
+            *ASSUMPTIONS,
+            "every trained context has one target; zero start, so that decoupled rows are (m - 1) h and -h",
+            "the answer is never a trained target",
+        ),
+        statement=r"S_{qx}(t) - S_{qx}(0) = -\sum_a w_a h_a(t) + O(1/d) \quad \text{for every fixed } t",
+        steps=(
+            *derive_first_order().steps,
             Step(
-                "the mean of the asked row does not move",
+                "to first order the mean of the asked row does not move",
                 Identity(over_tokens(row, j), Integer(0), algebra, draw_answer),
             ),
             Step(
-                "the answer moves by -sum_a w_a h_a",
+                "and the answer moves by -sum_a w_a h_a",
                 Identity(answer, -over_contexts(w[a] * h[a], a), algebra, draw_answer),
             ),
         ),

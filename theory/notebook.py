@@ -20,11 +20,10 @@ COLOR = {"holds": "#2e8b57", "fails": "#d0342c", "undecided": "#b8860b", "not ap
 # -- HTML --
 def claim_html(claim: "Claim") -> str:
     """Title, verdict, statement, what it assumes, and the two numbers that were compared."""
-    numbers = "" if claim.measured is None else f"measured {claim.measured:.4g}"
-    numbers += "" if claim.bound is None else f", bound {claim.bound:.4g}"
+    numbers = _compared(claim.measured, claim.bound, claim.standing)
     return (
         f"{_heading(claim.title, claim.verdict, claim.evidence)}{_formula(claim.statement)}"
-        f"{_assumed(claim.assumptions)}{_paragraphs(claim.reference, numbers.removeprefix(', '), claim.detail)}"
+        f"{_assumed(claim.assumptions)}{_paragraphs(claim.reference, numbers, claim.detail)}"
     )
 
 
@@ -61,13 +60,13 @@ def checked_theorem_html(checked: "CheckedTheorem") -> str:
         for a, f in checked.findings
     ]
     links = [(_text(link.argument), _known(proof.verdict, proof.evidence)) for link, proof in checked.links]
+    compared = _compared(outcome.measured, outcome.bound, outcome.standing)
     numbers = {
-        "measured": outcome.measured,
-        "bound": outcome.bound,
         "certified exponent": certificate.epsilon,
         "certified dimension": certificate.dimension,
     }
-    found = "; ".join(f"{name} {value:.6g}" for name, value in numbers.items() if value is not None)
+    known = [f"{name} {value:.6g}" for name, value in numbers.items() if value is not None]
+    found = "; ".join([compared, *known] if compared else known)
     return (
         f"{_heading(theorem.title, checked.verdict, outcome.evidence)}{_paragraphs(theorem.reference)}"
         f"{_formula(theorem.statement)}{_paragraphs(found, outcome.detail)}"
@@ -78,6 +77,12 @@ def checked_theorem_html(checked: "CheckedTheorem") -> str:
 
 def _heading(title: str, verdict: "Verdict", evidence: "Evidence") -> str:
     return f"<p><strong>{_text(title)}</strong>: {_known(verdict, evidence)}</p>"
+
+
+def _compared(measured: float | None, bound: float | None, standing: str) -> str:
+    """The number measured, how it stands to its bound, and the bound; what there is of them."""
+    words = (("measured", measured), ("bound", bound))
+    return f" {standing} ".join(f"{word} {value:.6g}" for word, value in words if value is not None)
 
 
 def _known(verdict: "Verdict", evidence: "Evidence") -> str:

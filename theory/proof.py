@@ -16,13 +16,14 @@ from sympy import Expr, Rational, S, Symbol
 
 from theory.claim import Evidence
 from theory.counting import count_of
+from theory.deadline import OutOfTimeError, check_time, time_limit
 from theory.enclosure import EnclosureError, compiled, enclosure
 from theory.proof_contact import slope_on
 from theory.proof_domain import Box, Domain, Side, cut, halves, probes, rational, side, size, with_side
 from theory.proof_interval import Infinite, Interval, minus, negative, nonnegative, point
 from theory.proof_method import Method, parts
 from theory.proof_sample import near_contact
-from theory.proof_settle import DEEPEST, OutOfTimeError, settle, time_limit
+from theory.proof_settle import DEEPEST, settle
 
 __all__ = ["Domain", "Leaf", "Outcome", "Proof", "Refutation", "Unproved", "prove"]
 
@@ -98,16 +99,17 @@ def prove(
 ) -> Outcome:
     """Prove expr >= 0 (> 0 if strict) on the domain, or refute it by a point, or say why neither.
 
-    Every number is rounded outwards at `precision` bits; a Proof is certified for all real points of the domain.
+    Every number is rounded outwards at `precision` bits; a Proof is certified for all real points of the domain. The
+    limit of `most_seconds` is kept inside SymPy too (`theory.deadline`).
     Raises EnclosureError (a ValueError) for floats, functions without a rule, and symbols outside the domain.
     """
     unknown = expr.free_symbols - set(domain.symbols)
     if unknown:
         raise EnclosureError(f"{', '.join(map(str, unknown))} in {expr} has no bounds: add it to the domain")
-    real = rebuilt(expr.xreplace(domain.real))
-    compiled(real)
     try:
         with ctx.workprec(precision), time_limit(most_seconds):
+            real = rebuilt(expr.xreplace(domain.real))
+            compiled(real)
             outcome = _Search(real, strict, most_boxes).run(domain.box)
     except RecursionError:
         return Unproved("an expression, or a derivative of it, is nested too deeply", 0, {})
@@ -147,6 +149,7 @@ class _Search:
     def run(self, domain: dict[Symbol, Interval]) -> tuple[Leaf, ...] | Witness | Unproved:
         """Leaves that cover the domain, a witness against the statement, or what was left."""
         for candidate in islice(_probe_points(domain), MOST_PROBES):
+            check_time()
             if self._fails_at(candidate):
                 return candidate
         order = count()

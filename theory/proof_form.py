@@ -40,6 +40,7 @@ from sympy import (
 )
 from sympy.polys.polyerrors import PolynomialError
 
+from theory.deadline import too_large, within_limit
 from theory.enclosure import KINKED, enclosure
 from theory.proof_interval import contains_zero, point
 
@@ -68,13 +69,18 @@ class Factored(NamedTuple):
         return product
 
 
+class TooLargeError(ArithmeticError):
+    """A polynomial that is too large to work with."""
+
+
 @lru_cache(maxsize=4096)
+@within_limit
 def factored(expr: Expr) -> Factored:
     """The expression as a product of irreducible factors over its common denominator; itself where that fails."""
-    numerator, denominator, meaning = _quotient(expr)
     try:
+        numerator, denominator, meaning = _quotient(expr)
         parts = [factor_list(numerator), factor_list(denominator)]
-    except PolynomialError:
+    except (PolynomialError, TooLargeError):
         return Factored(S.One, (Factor(expr, 1),))
     if parts[0][0] == 0:
         return Factored(S.Zero, ())
@@ -93,12 +99,19 @@ def _nested(base: Expr) -> Expr:
 
 
 def _quotient(expr: Expr) -> tuple[Expr, Expr, dict[Dummy, Expr]]:
-    """Numerator and denominator, expanded, as polynomials in generators; and what the generators mean."""
+    """Numerator and denominator, expanded, as polynomials in generators; and what the generators mean.
+
+    Raises TooLargeError.
+    """
+    if too_large(expr):
+        raise TooLargeError
     powers = {e for e in expr.atoms(Pow) if not e.exp.is_Rational and not isinstance(e, exp)}
     smooth = expr.xreplace({e: exp(expand(e.exp * log(e.base))) for e in powers})
     if smooth.has(*HYPERBOLIC):
         smooth = smooth.rewrite(exp)
     polynomial, meaning, relations = _generators(expand_power_exp(smooth))
+    if too_large(polynomial):  # the powers of a generator are whole numbers only now
+        raise TooLargeError
     numerator, denominator = map(expand, fraction(together(polynomial)))
     for root, relation in relations.items():  # R^n = base
         if numerator.is_polynomial(root) and denominator.is_polynomial(root):
@@ -157,8 +170,9 @@ def _common_unit(rationals: list[Rational]) -> Rational:
 
 
 @lru_cache(maxsize=4096)
+@within_limit
 def is_zero(expr: Expr) -> bool:
-    """Whether the expression is identically zero by the algebra of its generators.
+    """Whether the expression is identically zero by the algebra of its generators; False where that is too large.
 
     Most are not, and a value at one point, if it is defined there, says so at once.
     """
@@ -166,10 +180,14 @@ def is_zero(expr: Expr) -> bool:
     value = enclosure(expr, {x: point(fmpq(3 * k + 4, 3 * k + 11)) for k, x in enumerate(symbols)})
     if value is not None and not contains_zero(value):
         return False
-    return expr == 0 or expand(expr) == 0 or _quotient(expr)[0] == 0
+    try:
+        return expr == 0 or (not too_large(expr) and expand(expr) == 0) or _quotient(expr)[0] == 0
+    except TooLargeError:
+        return False
 
 
 @lru_cache(maxsize=4096)
+@within_limit
 def derivative(expr: Expr, x: Symbol) -> tuple[Expr, Expr] | None:
     """d expr/dx as SymPy writes it and as a product of factors; None through the kink of an Abs, Max or Min."""
     if expr.has(*KINKED):
@@ -179,6 +197,7 @@ def derivative(expr: Expr, x: Symbol) -> tuple[Expr, Expr] | None:
 
 
 @lru_cache(maxsize=4096)
+@within_limit
 def at(expr: Expr, x: Symbol, value: Expr) -> Expr | None:
     """The expression with x replaced by an exact value, identically zero ones as 0; None where that is undefined."""
     replaced = expr.xreplace({x: value})
@@ -188,6 +207,7 @@ def at(expr: Expr, x: Symbol, value: Expr) -> Expr | None:
 
 
 @lru_cache(maxsize=1024)
+@within_limit
 def stationary(expr: Expr, x: Symbol) -> tuple[Expr, ...]:
     """Values of x, exact and perhaps in the other symbols, at which a factor of d expr/dx vanishes: not all of them.
 

@@ -8,6 +8,7 @@ from typing import Literal
 from flint import fmpq
 from sympy import Expr, Symbol
 
+from theory.deadline import check_time
 from theory.enclosure import enclosure
 from theory.proof_domain import Box, cut, halves
 from theory.proof_interval import Interval, contains_zero, negative, point, positive
@@ -35,6 +36,7 @@ def samples(box: Box) -> Iterator[dict[Symbol, Interval]]:
     yield {x: side if side.is_point else point(cut(halves(side)[k % 2])) for k, (x, side) in enumerate(box.items())}
     near = [[side] if side.is_point else [point(e) for e in _near_ends(side)] for side in box.values()]
     for corner in product(*near):
+        check_time()  # there are 2^n of them
         yield dict(zip(box, corner, strict=True))
 
 

@@ -1,16 +1,12 @@
 """Settling the sign of an expression on one box, without cutting it: the tactics behind the methods of a proof."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from fractions import Fraction
-from math import inf
-from time import monotonic
 from typing import Literal
 
 from flint import fmpq
 from sympy import Expr, Symbol
 
+from theory.deadline import check_time
 from theory.enclosure import enclosure
 from theory.proof_contact import (
     HIGHEST_ORDER,
@@ -39,27 +35,12 @@ from theory.proof_sample import below_zero, sampled_sign
 DEEPEST = HIGHEST_ORDER
 
 
-_deadline: ContextVar[float] = ContextVar("deadline", default=inf)
-
-
-class OutOfTimeError(Exception):
-    """The time limit of a search has passed."""
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Let every `settle` inside raise OutOfTimeError once so many seconds have passed."""
-    token = _deadline.set(monotonic() + seconds)
-    try:
-        yield
-    finally:
-        _deadline.reset(token)
-
-
 def settle(expr: Expr, box: Box, strict: bool, depth: int = DEEPEST) -> Method | None:
-    """A method that proves expr >= 0 (> 0 if strict) on the box, or None. Works at `flint.ctx.prec` bits."""
-    if monotonic() > _deadline.get():
-        raise OutOfTimeError
+    """A method that proves expr >= 0 (> 0 if strict) on the box, or None. Works at `flint.ctx.prec` bits.
+
+    Raises OutOfTimeError where a time limit is set (`theory.deadline`) and has passed.
+    """
+    check_time()
     value = enclosure(expr, box)
     if value is None:
         return None

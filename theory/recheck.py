@@ -37,6 +37,7 @@ from sympy import (
     zoo,
 )
 
+from theory.deadline import check_time, too_large, within_limit
 from theory.proof import Leaf, Proof
 from theory.proof_domain import Side
 from theory.proof_method import Convex, Enclosed, Method, Monotone, Product, Tangent
@@ -54,7 +55,10 @@ class Rejected(Exception):
 
 
 def recheck(proof: Proof) -> str | None:
-    """None if the certificate proves its statement, otherwise what is wrong with it."""
+    """None if the certificate proves its statement, otherwise what is wrong with it.
+
+    Raises OutOfTimeError where a time limit is set (`theory.deadline`) and has passed.
+    """
     try:
         _recheck(proof)
     except Rejected as problem:
@@ -147,6 +151,7 @@ class Checker:
 
     def check(self, method: Method, expr: Expr, box: Box, strict: bool) -> None:
         """Whether the method shows expr >= 0 (> 0 if strict) on the box."""
+        check_time()
         found = self.ranges.of(expr, box)  # defined on the whole box
         match method:
             case Enclosed():
@@ -312,8 +317,9 @@ def same(a: Expr, b: Expr) -> bool:
 
 
 @lru_cache(maxsize=4096)
+@within_limit
 def vanishes(expr: Expr) -> bool:
-    """Whether an expression is identically zero by expansion over a common denominator.
+    """Whether an expression is identically zero by expansion over a common denominator; False where that is too large.
 
     A value that excludes zero at one point settles the matter the other way, whatever the expansion would say.
     """
@@ -324,6 +330,8 @@ def vanishes(expr: Expr) -> bool:
             return False
     except NotDefined:
         pass  # not a point of its domain
+    if too_large(expr):
+        return False
     powers = {e: exp(e.exp * log(e.base)) for e in expr.atoms(Pow) if e.exp.free_symbols and e.base != E}
     flat = expand((expr.rewrite(exp) if expr.has(sinh, cosh, tanh, coth) else expr).xreplace(powers))
     return flat == 0 or expand(fraction(together(flat))[0]) == 0

@@ -86,6 +86,44 @@ class Measure(Protocol):
         """An exact binomial interval of the failure probability, at the run's share of the false-alarm rate."""
 
 
+class NoRuns:
+    """A `Measure` that draws and runs nothing: what it leaves of a theorem is the proof, asked alone."""
+
+    false_alarm = 0.0
+
+    def separation(self, setting: "Setting", dimension: float, schedule: Schedule) -> Separation:
+        """Raises NotMeasured, as every other run below does."""
+        raise self._asked_alone
+
+    def classical(self, setting: "Setting", dimension: float) -> float:
+        """Raises NotMeasured."""
+        raise self._asked_alone
+
+    def one_layer(self, setting: "Setting", visits: int) -> OneLayerRun:
+        """Raises NotMeasured."""
+        raise self._asked_alone
+
+    def interpolation_residual(self, setting: "Setting", optimizer: str) -> tuple[float, float]:
+        """Raises NotMeasured."""
+        raise self._asked_alone
+
+    def settled_loss(self, setting: "Setting") -> tuple[float, float]:
+        """Raises NotMeasured."""
+        raise self._asked_alone
+
+    def seconds(self, setting: "Setting", kind: ScheduleKind) -> float:
+        """No time."""
+        return 0.0
+
+    def failure_interval(self, failures: int, draws: int) -> tuple[float, float]:
+        """Nothing is known without a run."""
+        return 0.0, 1.0
+
+    @property
+    def _asked_alone(self) -> NotMeasured:
+        return NotMeasured("the proof is asked alone")
+
+
 @dataclass(frozen=True)
 class Setting:
     """A task and the numbers chosen for it; time is step size x steps, losses are in nats.

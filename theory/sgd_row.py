@@ -17,6 +17,7 @@ from theory.statement import Identity, Inequality, Instance, Scalars
 
 REFERENCE = "this project; one-layer transformer of arXiv 2405.04669, Section 4"
 ASSUMPTIONS = (
+    "rows do not overlap (G = I), and k counts the visits of this one",
     "one target, zero start, batch size one, no momentum, any step size eta > 0",
     "the comparison principle for scalar autonomous equations: larger states stay larger",
 )

@@ -155,7 +155,7 @@ def region_conditions(bounds: CoherenceBounds, schedule: Schedule, spread: arb, 
 
 
 def _signed_query(bounds: CoherenceBounds, query: QueryBounds, spread: arb, gap: arb, rate: arb) -> float:
-    """Omega K / (sigma L_q(0)) log(1/phi)/(1 - phi): slope of the fall, stretched to the floor phi L_q(0)."""
+    """The exponent of a query whose loss falls by Omega K / sigma per unit of log(L(0)/L) at most, to its floor."""
     if query.answers > 1:
         return math.inf
     down, up = pulls(bounds, query, spread)
@@ -165,13 +165,20 @@ def _signed_query(bounds: CoherenceBounds, query: QueryBounds, spread: arb, gap:
         if upper(fall) <= 0:
             return 0.0
         fall = arb(upper(fall))
-    slope = fall * rate / query.loss
-    remaining = floor_of(bounds, query, spread) / query.loss
-    if not bool(remaining > 0):
+    return exponent_to_floor(fall * rate, query.loss, floor_of(bounds, query, spread))
+
+
+def exponent_to_floor(fall: arb, loss: arb, floor: arb) -> float:
+    """fall log(L/F)/(L - F): the exponent of a loss that falls from L by `fall` per unit at most, and never below F.
+
+    It decreases in both losses (docs/separation.md, chain 2, step 7), so lower bounds may stand for them. F is a lower
+    bound of L too: where L is not certain to lie above F the limit at L = F stands, fall/F.
+    """
+    if not bool(floor > 0):
         return math.inf
-    if not bool(remaining < 1):
-        return upper(slope)
-    return upper(slope * -remaining.log() / (1 - remaining))
+    if not bool(loss > floor):
+        return upper(fall / floor)
+    return upper(fall * (loss / floor).log() / (loss - floor))
 
 
 def pulls(bounds: CoherenceBounds, query: QueryBounds, spread: arb) -> tuple[arb, arb]:

@@ -1,10 +1,11 @@
 """Statements that can be checked where they stand: identities and inequalities, each with its false twins in mind.
 
 A check answers `holds` only with a proof for every size (normal form, or a symbolic argument over the whole domain),
-`fails` only with a witness (a concrete instance that violates the statement), and `undecided` otherwise.
+`fails` only with a witness (a concrete instance that violates the statement), and `undecided` otherwise. `prove` and
+`refute` are its two halves, each of which can be asked alone (see `theory.twin`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -113,27 +114,27 @@ class Identity:
         left, right = (np.asarray(self.algebra.evaluate(side, instance)) for side in (self.lhs, self.rhs))
         return float(np.max(np.abs(left - right)) / (1.0 + np.max(np.abs(left)) + np.max(np.abs(right))))
 
+    def refute(self, seeds: Iterable[int]) -> Check | None:
+        """`fails` with the first instance drawn from these seeds that violates the identity; None where none does."""
+        for instance in _instances(self.draw, seeds):
+            gap = self.violation(instance)
+            if not gap <= ROUNDING:
+                return Check("fails", "numerical", f"the sides differ by {gap:.2e} on the witness", instance)
+        return None
+
+    def prove(self) -> Check | None:
+        """`holds` where the rules of the algebra prove it for every size, else None. No instance is looked at."""
+        if self.algebra.is_zero(self.lhs - self.rhs):
+            return Check("holds", "symbolic", "both sides have one normal form, for every size")
+        return None
+
     def check(self) -> Check:
         """Find an instance that violates the identity, or prove it for every size.
 
         A few instances come first: they refute a false statement at once, and a rewriting rule that is not true of
         matrices would be caught there. More are tried where there is no proof.
         """
-
-        def witness(seeds: range) -> Check | None:
-            for instance in _instances(self.draw, seeds):
-                gap = self.violation(instance)
-                if not gap <= ROUNDING:
-                    return Check("fails", "numerical", f"the sides differ by {gap:.2e} on the witness", instance)
-            return None
-
-        def prove() -> Check | None:
-            if self.algebra.is_zero(self.lhs - self.rhs):
-                return Check("holds", "symbolic", "both sides have one normal form, for every size")
-            return None
-
-        undecided = Check("undecided", "numerical", f"no proof, and no witness among {WITNESS_DRAWS} instances")
-        return witness(range(PROOF_DRAWS)) or prove() or witness(range(PROOF_DRAWS, WITNESS_DRAWS)) or undecided
+        return _checked(self, WITNESS_DRAWS)
 
 
 @dataclass(frozen=True)
@@ -157,25 +158,36 @@ class Inequality:
         """How far below zero the expression lies on one instance (negative where it holds)."""
         return -evaluate(self.expr, instance)
 
+    def refute(self, seeds: Iterable[int]) -> Check | None:
+        """`fails` with the first instance drawn from these seeds below zero; None where none is."""
+        for instance in _instances(self.draw, seeds):
+            below = self.violation(instance)
+            if below > ROUNDING:
+                return Check("fails", "numerical", f"the expression is {-below:.2e} on the witness", instance)
+        return None
+
+    def prove(self) -> Check | None:
+        """`holds` where signs and monotonicity prove it over the whole domain, else None. No instance is looked at."""
+        argument = prove_nonnegative(self.expr, self.variable)
+        return None if argument is None else Check("holds", "symbolic", f"{argument}; domain: {self.domain}")
+
     def check(self) -> Check:
         """Find a violating instance, or prove the inequality over the whole domain by signs and monotonicity."""
-
-        def witness(seeds: range) -> Check | None:
-            for instance in _instances(self.draw, seeds):
-                below = self.violation(instance)
-                if below > ROUNDING:
-                    return Check("fails", "numerical", f"the expression is {-below:.2e} on the witness", instance)
-            return None
-
-        def prove() -> Check | None:
-            argument = prove_nonnegative(self.expr, self.variable)
-            return None if argument is None else Check("holds", "symbolic", f"{argument}; domain: {self.domain}")
-
-        undecided = Check("undecided", "numerical", "no proof and no witness")
-        return witness(range(PROOF_DRAWS)) or prove() or witness(range(PROOF_DRAWS, 50 * WITNESS_DRAWS)) or undecided
+        return _checked(self, 50 * WITNESS_DRAWS)
 
 
-def _instances(draw: Callable[[np.random.Generator], Instance], seeds: range) -> Iterator[Instance]:
+def _checked(statement: Identity | Inequality, draws: int) -> Check:
+    """A few instances, then the proof, then the rest of so many instances."""
+    undecided = Check("undecided", "numerical", f"no proof, and no witness among {draws} instances")
+    return (
+        statement.refute(range(PROOF_DRAWS))
+        or statement.prove()
+        or statement.refute(range(PROOF_DRAWS, draws))
+        or undecided
+    )
+
+
+def _instances(draw: Callable[[np.random.Generator], Instance], seeds: Iterable[int]) -> Iterator[Instance]:
     """The instances of some seeds, one after another."""
     return (draw(np.random.default_rng(seed)) for seed in seeds)
 

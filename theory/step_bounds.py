@@ -14,11 +14,12 @@ from typing import NamedTuple
 from flint import arb, ctx
 from sympy import Expr, Integer, Rational, exp, expand, oo
 
+from theory.checked_proof import prove_checked
 from theory.errors import BadInput
 from theory.exact import ball_at, ball_of, exactness_problems, fraction, size_problems
 from theory.notation import m
 from theory.ordering import ratio, size_at, slack, z
-from theory.proof import Outcome, Proof, prove
+from theory.proof import Outcome, Proof
 from theory.proof_domain import Domain
 from theory.sgd_row import eta
 
@@ -45,7 +46,7 @@ class StepBounds:
 
 
 def prove_step(vocabulary_size: int, learning_rate: Fraction | int | Rational) -> Outcome:
-    """Whether slack(z) >= 0 over z in [0, oo) for one M and eta: a Proof, a Refutation or Unproved.
+    """Whether slack(z) >= 0 over z in [0, oo) for one M and eta: a Proof checked twice, a Refutation or Unproved.
 
     What is proved is e^{-z} slack(z) = z + z (M-1) e^{-z} - eta + eta e^{-z} >= 0, whose parts stay bounded in the tail
     or grow there.
@@ -53,7 +54,7 @@ def prove_step(vocabulary_size: int, learning_rate: Fraction | int | Rational) -
     _check_size(vocabulary_size)
     step = _checked_step(learning_rate)
     instance = {m: Integer(vocabulary_size), eta: Rational(step.numerator, step.denominator)}
-    return prove(expand(exp(-z) * slack(z).subs(instance)), Domain.of((z, 0, oo)))
+    return prove_checked(expand(exp(-z) * slack(z).subs(instance)), Domain.of((z, 0, oo)))
 
 
 @lru_cache(maxsize=None, typed=True)

@@ -16,11 +16,12 @@ from typing import Any, Literal
 from sympy import Expr, Ge, Gt, latex
 
 from theory import notebook
-from theory.claim import Claim, Evidence, Verdict, joint_verdict
+from theory.checked_proof import prove_checked
+from theory.claim import Claim, Evidence, Standing, Verdict, joint_verdict, standing
 from theory.derivation import Derivation
-from theory.proof import Refutation, Unproved, prove
+from theory.proof import Outcome as ProofOutcome
+from theory.proof import Refutation, Unproved
 from theory.proof_domain import Domain
-from theory.recheck import recheck
 from theory.setting import Setting
 from theory.statement import Identity, Inequality
 
@@ -72,6 +73,11 @@ class Outcome:
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{name} must be a finite number or None, got {value!r}")
 
+    @property
+    def standing(self) -> Standing:
+        """How the measured number stands to the bound."""
+        return standing(self.measured, self.bound)
+
 
 @dataclass(frozen=True)
 class Conclusion:
@@ -91,6 +97,17 @@ class LinkProof:
     domain: str | None = None
     boxes: int | None = None
     precision: int | None = None
+
+    @classmethod
+    def of_outcome(cls, outcome: ProofOutcome, domain: Domain) -> "LinkProof":
+        """What `prove_checked` found over a domain: a proof, a refutation, or neither."""
+        match outcome:
+            case Refutation():
+                return cls("fails", "certified", f"negative at {outcome.witness}", str(domain))
+            case Unproved():
+                return cls("undecided", "certified", outcome.reason, str(domain), outcome.boxes)
+        detail = f"{outcome.describe()}; verified again by interval arithmetic"
+        return cls("holds", "certified", detail, str(domain), len(outcome.boxes), outcome.precision)
 
 
 @dataclass(frozen=True)
@@ -123,16 +140,7 @@ class Link:
         """A link expr >= 0 (> 0 if strict) over a whole domain, proved in balls and verified by the second checker."""
 
         def prove_it() -> LinkProof:
-            outcome = prove(expr, domain, strict=strict)
-            if isinstance(outcome, Refutation):
-                return LinkProof("fails", "certified", f"negative at {outcome.witness}", str(domain))
-            if isinstance(outcome, Unproved):
-                return LinkProof("undecided", "certified", outcome.reason, str(domain), outcome.boxes)
-            objection = recheck(outcome)
-            if objection is not None:
-                return LinkProof("undecided", "certified", f"the second checker objects: {objection}", str(domain))
-            detail = f"{outcome.describe()}; verified again by interval arithmetic"
-            return LinkProof("holds", "certified", detail, str(domain), len(outcome.boxes), outcome.precision)
+            return LinkProof.of_outcome(prove_checked(expr, domain, strict=strict), domain)
 
         relation = Gt if strict else Ge
         return Link(id, latex(relation(expr, 0, evaluate=False)), argument, prove_it)

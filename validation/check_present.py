@@ -12,7 +12,7 @@ from rich.text import Text
 
 from theory.claim import Claim
 from theory.counting import count_of, numeral
-from theory.theorem import CheckedTheorem, Finding
+from theory.theorem import CheckedTheorem, Finding, Outcome
 from validation.check import CheckResult
 from validation.output_folder import new_folder, write_csv, write_json
 from validation.present import VERDICT_STYLE
@@ -106,7 +106,7 @@ def theorem_table(checked: CheckedTheorem) -> Table:
     table.add_row(
         Text("conclusion", style="bold"),
         "" if outcome.bound is None else f"bound {number_text(outcome.bound)}",
-        f"measured {number_text(outcome.measured)}" if outcome.measured is not None else not_measured,
+        compared_text(outcome) or not_measured,
         "",
         Text(outcome.verdict, style=VERDICT_STYLE[outcome.verdict]),
         "" if outcome.verdict == "not applicable" else outcome.evidence,
@@ -145,10 +145,10 @@ def _why(finding: Finding) -> str:
 def remains_table(claims: Iterable[Claim]) -> Table:
     """Claims that hold although the theorem does not apply."""
     table = Table(expand=False)
-    for name in ("claim", "verdict", "evidence", "measured", "bound"):
+    for name in ("claim", "verdict", "evidence", "measured", "", "bound"):
         table.add_column(name, justify="right" if name in ("measured", "bound") else "left")
     for claim in claims:
-        numbers = (number_text(claim.measured), number_text(claim.bound))
+        numbers = (number_text(claim.measured), claim.standing, number_text(claim.bound))
         verdict = Text(claim.verdict, style=VERDICT_STYLE[claim.verdict])
         table.add_row(Text(f"{claim.title}\n").append(claim.detail, style="dim"), verdict, claim.evidence, *numbers)
     return table
@@ -207,6 +207,14 @@ def coverage_table(result: CheckResult) -> Table:
         verdict = Text(claim.verdict, style=VERDICT_STYLE[claim.verdict]) if claim.verdict else Text("-", style="dim")
         table.add_row(text, Text("\n".join(by) or paper.how), verdict, end_section=True)
     return table
+
+
+def compared_text(outcome: Outcome) -> str:
+    """The number measured and how it stands to its bound, empty where nothing was measured."""
+    if outcome.measured is None:
+        return ""
+    to_bound = "" if outcome.bound is None else f" {outcome.standing} bound {number_text(outcome.bound)}"
+    return f"measured {number_text(outcome.measured)}{to_bound}"
 
 
 def number_text(value: float | None) -> str:

@@ -13,6 +13,7 @@ from numerics.trajectory import Trajectory
 from theory.claim import Claim, ClaimText, Evidence, Relation, Verdict
 from theory.counting import numeral
 from theory.task import Task
+from theory.twin import TwinVerdict
 
 PROJECT = "this project"
 EPSILON = float(np.finfo(float).eps)
@@ -37,11 +38,17 @@ def judge(
     evidence: Evidence = "numerical",
     above: bool = False,
 ) -> Claim:
-    """The claim measured <= bound (measured > bound with `above`): `undecided` where a number is not finite."""
+    """The claim measured <= bound (measured > bound with `above`): `undecided` where a number is not finite.
+
+    `evidence` is how the bound is known. A claim that the measured number violates is refuted by that number alone,
+    so the word of a proof stands with claims that hold.
+    """
     relation: Relation = ">" if above else "<="
     verdict: Verdict = "holds" if (measured > bound if above else measured <= bound) else "fails"
     if not np.isfinite([measured, bound]).all():
         verdict = "undecided"
+    if verdict != "holds" and evidence in ("symbolic", "certified"):
+        evidence = "numerical"
     return text.judged(verdict, evidence, float(measured), float(bound), detail, relation)
 
 
@@ -62,11 +69,12 @@ def rounding_tolerance(
 
 # -- flow and closed form --
 def closed_form_text(model: str) -> ClaimText:
-    """The flow of the model against the closed form of its rows."""
+    """The flow of the model against its decoupled rows, which are closed forms but where a row has several targets."""
     return ClaimText(
         f"flow-matches-closed-form-{model}",
-        f"Integrated flow and closed form agree ({model})",
-        r"|L_{\text{flow}}(t) - L_{\text{closed form}}(t)| \le 2 \max|\delta S|",
+        f"Integrated flow and decoupled rows, in closed form where they have one, agree ({model})",
+        r"|L_{\text{flow}}(t) - L_{\text{rows}}(t)| \le \max\left(|\nabla_S L_{\text{flow}}|_F, "
+        r"|\nabla_S L_{\text{rows}}|_F\right) |\delta S|_F",
         f"{PROJECT}; convexity of the cross-entropy",
         (ONE_TOKEN, "the embeddings overlap so little that the bound stays below the fall of the loss"),
     )
@@ -114,13 +122,13 @@ def check_loss_floor(task: Task, losses: Sequence[Trajectory], rounding: float) 
 
 
 # -- training against the recursion and the flow --
-def descent_text(model: str) -> ClaimText:
-    """Training of the model against its recursion."""
+def descent_text(name: str) -> ClaimText:
+    """Training against its recursion; `name` is that of the model, or of the optimiser that is tried on it."""
     return ClaimText(
-        f"training-is-descent-{model}",
-        f"Real training equals the recursion in logit space ({model})",
+        f"training-is-descent-{name}".replace(" ", "-"),
+        f"Real training equals the recursion in logit space ({name})",
         r"S^{\text{torch}}_k = S^{\text{logit space}}_k \quad \text{for every recorded step } k",
-        f"{PROJECT}; {model} model of arXiv 2405.04669",
+        f"{PROJECT}; models of arXiv 2405.04669",
         (IN_SPAN, "steps are so small that descent moves no two solutions apart, and rounding does not grow"),
     )
 
@@ -137,7 +145,8 @@ def flow_distance_text(model: str) -> ClaimText:
         f"training-follows-flow-{model}",
         f"Training follows the flow to order one in the step size ({model})",
         r"|S_{\eta}(t) - S_{\text{flow}}(t)| \le |S_{\eta} - S_{\eta/2}| / (1 - 2^{-0.9})",
-        PROJECT,
+        f"{PROJECT}; the flow of momentum beta is tau Theta'' + Theta' = -grad L from rest, beta = exp(-h / tau), "
+        "h the time of a step",
         (
             IN_SPAN,
             "every pair is visited once an epoch, not sampled with replacement",
@@ -327,14 +336,18 @@ def forward_text(model: str) -> ClaimText:
     )
 
 
-def check_forward(gains: np.ndarray, model: str, left_out: int = 0) -> Claim:
-    """Every trained target's logit, less its row mean, has grown; `left_out` pairs had no right to be expected to."""
+def check_forward(gains: np.ndarray, model: str, left_out: int = 0, never_visited: int = 0) -> Claim:
+    """Every trained target's logit, less its row mean, has grown.
+
+    `left_out` pairs had no right to be expected to, `never_visited` of them as no step drew them.
+    """
     return judge(
         forward_text(model),
         float(gains.min()),
         0.0,
         f"{gains.size} trained pairs over all seeds; smallest gain {gains.min():.3g}, mean {gains.mean():.3g}"
-        + (f"; {left_out} pairs left out (several targets, or too little time)" if left_out else ""),
+        + (f"; {left_out} left out (several targets, or too little time)" if left_out else "")
+        + (f", {never_visited} of them never visited" if never_visited else ""),
         above=True,
     )
 
@@ -459,18 +472,18 @@ def check_sandwich(
 # -- the checkers themselves --
 FALSE_TWINS = ClaimText(
     "false-twins",
-    "Every false twin of a claim is rejected by the claim's own checker",
-    r"\text{checker}(\text{twin}) = \text{fails}",
+    "Every false twin is refused",
+    r"\text{its witness violates it, and the prover of the claim, asked alone, does not prove it}",
     PROJECT,
 )
 
 
-def check_twins(verdicts: Sequence[tuple[str, Verdict]], text: ClaimText = FALSE_TWINS) -> Claim:
-    """How many false twins were not called `fails` by the checker of the claim beside them."""
-    accepted = [id for id, verdict in verdicts if verdict != "fails"]
+def check_twins(twins: Sequence[TwinVerdict]) -> Claim:
+    """How many false twins are not refused: not violated by their witness, or proved by the prover asked alone."""
+    accepted = [twin for twin in twins if not twin.refused]
     return judge(
-        text,
+        FALSE_TWINS,
         len(accepted),
         0.0,
-        f"{len(verdicts) - len(accepted)} of {len(verdicts)} rejected" + "".join(f"; not: {id}" for id in accepted),
+        f"{len(twins) - len(accepted)} of {len(twins)} refused" + "".join(f"; not: {twin}" for twin in accepted),
     )

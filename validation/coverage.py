@@ -114,9 +114,9 @@ PAPER_CLAIMS: tuple[PaperClaim, ...] = (
         "Abstract",
         "finite-step forms of Theorems 1 and 2 for full-batch descent, and for SGD, epochs reshuffled, at the ends of "
         "epochs, with the step size in their constants; the distance of descent to the flow, measured against the step "
-        "size",
+        "size, and descent extrapolated to step size zero",
         theorems=("theorem-1-gd", "theorem-1-sgd", "theorem-2-gd", "theorem-2-sgd"),
-        measured=("step-size-order-",),
+        measured=("step-size-order-", "extrapolated-descent-is-flow-"),
         missing="the step sizes, the batch and the order of the data for which it is meant",
     ),
     PaperClaim(
@@ -233,7 +233,8 @@ PAPER_CLAIMS: tuple[PaperClaim, ...] = (
             "factorised-interpolation",
             "tied-embeddings-balance",
             "weight-decay-flow",
-            "asked-embedding-variance",
+            "asked-embedding-mean",
+            "asked-embedding-target-variance",
         ),
         measured=("interpolation-law-",),
         compared=("index-as-predicted-", "reverse-logit-equals-forward-", "balance-", "closed-form-"),

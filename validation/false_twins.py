@@ -1,45 +1,36 @@
 """False statements about real runs, near the true ones, each with the small instance that violates it.
 
 Every twin goes through the same checker as the claim beside it, fed with what the false statement says; the checker
-must answer `fails`. The stored witness is the instance in `settings`: task, sizes, step size and seed.
+must answer `fails` (`theory.twin`). The stored witness is the instance: task, sizes, step size and seed.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 from numerics.decoupled import closed_form, decoupled_flow, logit_gap
 from numerics.descent import descend, row_recursion
-from numerics.flow import integrate_flow
+from numerics.flow import flow_changes, integrate_flow
 from theory.claim import Claim, ClaimText
 from theory.task import Statement, Task, build_task, chain_of_thought_task, reversal_task
+from theory.twin import TwinVerdict
 from validation import compare
+from validation.extrapolation import check_extrapolation
 from validation.instances import bilinear_instances, transformer_instances
 from validation.networks import OneLayerTransformer
 from validation.prediction import check_first_order, error_bound_claim, first_order_errors
 from validation.real_runs import RealRun, descent_settings, final_logits, run
-from validation.step_order import SCHEDULES, STEPS, distances
+from validation.replay import AdamReplay, adam_claim
+from validation.step_order import DIMENSION as STEP_DIMENSION
+from validation.step_order import EPOCHS_RECORDED, SCHEDULES, STEPS, distances, runs_over_steps
+from validation.step_order import INIT_SCALE as STEP_INIT_SCALE
+from validation.stiff_claim import check_stiff, exact, small_task, solved
 from validation.training import TrainingSettings, train
+from validation.twin import NumericalTwin
 
 SEED, DIMENSION, INIT_SCALE = 0, 64, 0.1
 SETTINGS = TrainingSettings("sgd", 0.5, 120, batch="one", order="reshuffled")
-
-
-@dataclass(frozen=True)
-class NumericalTwin:
-    """A false statement about runs: the claim it stands beside, what is false, its witness, the checker's answer."""
-
-    of: str
-    title: str
-    witness: str
-    check: Callable[[], Claim]
-
-    @property
-    def id(self) -> str:
-        """The twin's own id."""
-        return f"{self.of}/{self.title.replace(' ', '-')}"
 
 
 WITNESS = f"4 pairs, 1 held out, 12 tokens, dimension {DIMENSION}, sgd with step {SETTINGS.learning_rate}, seed {SEED}"
@@ -122,6 +113,31 @@ def _order_one_with_replacement() -> Claim:
     schedule = replace(SCHEDULES[-1], seeds=16)
     measured = distances(reversal_task(2, vocabulary=6), schedule, SEED)
     return compare.check_order(compare.order_text(schedule.name), STEPS, measured, 1.0, schedule.window)
+
+
+def _flow_a_thousandth_late() -> Claim:
+    schedule, task = SCHEDULES[0], reversal_task(2, vocabulary=6)
+    runs = runs_over_steps(task, schedule, SEED)
+    instances = bilinear_instances(task, STEP_DIMENSION, STEP_INIT_SCALE, [SEED])
+    start = instances.network.context_logits().numpy()[0]
+    time = STEPS[0] * len(task.train_context) * np.array(EPOCHS_RECORDED)
+    late = start + np.stack(list(flow_changes(task, instances.grams[0], start, 0.999 * time)))
+    return check_extrapolation(schedule.name, STEPS, [run[:, 0] for run in runs.logits], late, runs.error)
+
+
+def _stiff_flow_a_thousandth_late() -> Claim:
+    task, time = small_task(), np.array([10.0, 100.0])
+    loose, tight = (solved(task, time, tolerance) for tolerance in (1e-6, 1e-8))
+    return check_stiff(loose, tight, exact(task, 0.999 * time), time)
+
+
+def _adam_with_other_step() -> Claim:
+    task, settings = reversal_task(2, vocabulary=6), TrainingSettings("adam", 0.01, 60, "full")
+    instances = bilinear_instances(task, DIMENSION, INIT_SCALE, [SEED])
+    replay = AdamReplay(instances.network, task)
+    run = train(instances.network, task, settings, [SEED], np.array([0, settings.steps]))
+    other = replace(settings, learning_rate=1.001 * settings.learning_rate)
+    return adam_claim(replay, other, run.final_logits, instances.kernels(), "bilinear")
 
 
 def _first_order_half() -> Claim:
@@ -238,6 +254,24 @@ TWINS = (
     NumericalTwin(
         "step-size-order", "order one with replacement", "2 pairs, 6 tokens, 16 seeds", _order_one_with_replacement
     ),
+    NumericalTwin(
+        "extrapolated-descent-is-flow",
+        "flow a thousandth late",
+        "2 pairs, 6 tokens, full batch",
+        _flow_a_thousandth_late,
+    ),
+    NumericalTwin(
+        "stiff-flow-is-closed-form",
+        "closed form a thousandth late",
+        "4 contexts, one of two targets, 10 tokens, t = 10 and 100",
+        _stiff_flow_a_thousandth_late,
+    ),
+    NumericalTwin(
+        "training-is-adam",
+        "step one in a thousand larger",
+        f"2 pairs, 6 tokens, dimension {DIMENSION}, adam with step 0.01, 60 steps",
+        _adam_with_other_step,
+    ),
     NumericalTwin("first-order-law-order", "order one half", "3 pairs, 8 tokens, d from 1e4 to 1e7", _first_order_half),
     NumericalTwin("interpolation-law", "weights without inverse", WITNESS, _law_without_inverse),
     NumericalTwin("interpolation-law", "weight decay ignored", WITNESS + ", weight decay 0.01", _law_ignoring_decay),
@@ -268,8 +302,14 @@ TWINS = (
     ),
     NumericalTwin(
         "false-twins",
-        "an accepted twin",
-        "a list with one twin that holds",
-        lambda: compare.check_twins([("accepted", "holds")]),
+        "a twin that is proved",
+        "a list with one twin that its witness violates and its prover proves",
+        lambda: compare.check_twins([TwinVerdict("proved", violated=True, proved=True)]),
+    ),
+    NumericalTwin(
+        "false-twins",
+        "a twin without a witness",
+        "a list with one twin that is not proved and that its witness does not violate",
+        lambda: compare.check_twins([TwinVerdict("unwitnessed", violated=False, proved=False)]),
     ),
 )

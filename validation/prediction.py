@@ -2,24 +2,27 @@
 
 import numpy as np
 
-from numerics.decoupled import closed_form, decoupled_flow
+from numerics.decoupled import closed_form, decoupled_flow, row_patterns
 from numerics.error_bound import logit_error
-from numerics.first_order import first_order_law
+from numerics.first_order import closed_form_rows, first_order_law, law_and_reading
 from numerics.flow import integrate_flow
 from numerics.gram import Gram
 from numerics.kernels import Kernels
-from numerics.law_error import law_loss_error
+from numerics.law_error import largest_stretch, loss_slope, reading_error
 from numerics.trajectory import Trajectory, log_spaced_times
 from theory.claim import Claim, ClaimText
 from theory.task import Task
 from validation.compare import (
     EPSILON,
     FROM_ZERO,
+    IN_SPAN,
     ONE_TOKEN,
     PROJECT,
     check_closed_form,
+    check_interpolation,
     check_order,
     closed_form_text,
+    interpolation_residual,
     judge,
 )
 from validation.result import SeededTrajectory
@@ -48,12 +51,14 @@ def predict_transformer(task: Task, settings: VerifySettings) -> tuple[list[Seed
         flow = integrate_flow(task, Gram.identity(task.vocabulary_size), start, time, byte_limit=np.inf)
         return [_alone(task, flow, settings)], [no_closed_form("transformer", task)]
     exact, flow = closed_form(task, time), decoupled_flow(task, time)
-    error = flow.error_bound.parameters if flow.error_bound is not None else np.zeros(len(time))
+    assert flow.error_bound is not None
+    patterns, pattern_of = row_patterns(task)
+    closed = np.array([pattern.equal for pattern in patterns])[pattern_of]
+    error = flow.error_bound.parameters
     if exact.error_bound is not None:
         error = error + exact.error_bound.parameters
-    # -log p moves by at most twice the error of its logits; the rest is rounding of a loss of at most log m
-    bound = 2.0 * error + 64 * EPSILON * np.log(task.vocabulary_size)
-    claim = check_closed_form(flow, exact, bound, "bound: twice the flow's error bound, and rounding")
+    bound = loss_error(task, flow, exact, error)
+    claim = check_closed_form(flow, exact, bound, f"{rows_in_words(closed)}; bound: from the flow's own error bound")
     return [_alone(task, exact, settings), _alone(task, flow, settings)], [claim]
 
 
@@ -64,17 +69,64 @@ def predict_bilinear(task: Task, settings: VerifySettings) -> tuple[list[SeededT
     flow = integrate_flow(task, gram, start, time, byte_limit=np.inf)
     if not task.one_token_contexts:
         return [_alone(task, flow, settings)], [no_closed_form("bilinear", task)]
-    law = first_order_law(task, gram, start, time)
+    law, reading = law_and_reading(task, gram, start, time)
     assert flow.error_bound is not None
-    lipschitz = float(logit_error(Kernels(task, gram), 1.0)[: task.trained_contexts].max())
-    bound = law_loss_error(task, gram, start, time) + 2.0 * lipschitz * flow.error_bound.parameters
+    stretch = largest_stretch(Kernels(task, gram))
+    error = reading_error(task, gram, start, time) + stretch * flow.error_bound.parameters
+    if reading.error_bound is not None:
+        error += stretch**2 * reading.error_bound.parameters
     claim = check_closed_form(
         flow,
-        law,
-        bound + 64 * EPSILON * np.log(task.vocabulary_size),
-        "bound: integral of the defect of the decoupled rows, and the flow's own error bound",
+        reading,
+        loss_error(task, flow, reading, error),
+        f"{rows_in_words(closed_form_rows(task, start))}, read at the asked embeddings; bound: from the integral of "
+        "their defect and the flow's own error bound",
     )
-    return [_alone(task, law, settings), _alone(task, flow, settings)], [claim]
+    claims = [claim]
+    if len(task.contexts) > task.trained_contexts:
+        claims.append(interpolation_claim(Kernels(task, gram), start, flow, law))
+    return [_alone(task, law, settings), _alone(task, flow, settings)], claims
+
+
+def interpolation_claim(kernels: Kernels, start: np.ndarray, flow: Trajectory, law: Trajectory) -> Claim:
+    """The interpolation law at the last time of the integrated flow and of the first-order law."""
+    logits = [t.logits for t in (flow, law) if t.logits is not None]
+    residual = interpolation_residual(kernels, start, np.stack(logits))
+    # a logit is a sum over N contexts and m tokens
+    terms = kernels.task.trained_contexts + kernels.task.vocabulary_size
+    size = max(float(np.abs(s - start).max()) for s in logits) + float(np.abs(start).max())
+    longest = 1.0 + float(np.max(np.diag(kernels.gram.excess), initial=0.0))
+    tolerance = 4 * EPSILON * terms * kernels.amplification * longest**2 * max(size, 1.0)
+    return check_interpolation(PREDICTED_INTERPOLATION, residual, tolerance)
+
+
+PREDICTED_INTERPOLATION = ClaimText(
+    "interpolation-law-prediction-bilinear",
+    "Interpolation law along the integrated flow and in the first-order law (bilinear)",
+    r"S_q(t) - w_q^{\top} S_A(t) = S_q(0) - w_q^{\top} S_A(0)",
+    PROJECT,
+    (IN_SPAN, ONE_TOKEN),
+)
+
+
+def loss_error(task: Task, flow: Trajectory, rows: Trajectory, logit_error: np.ndarray) -> np.ndarray:
+    """How far the two losses may lie apart at each time, (T,), where |S_A - S_A'|_F is within `logit_error` (T,).
+
+    The loss is convex in the logits: it differs by at most its larger slope times their distance. The rest is rounding.
+    """
+    slope = np.maximum(loss_slope(task, flow), loss_slope(task, rows))
+    return slope * logit_error + 64 * EPSILON * max(np.log(task.vocabulary_size), float(flow.loss.max()))
+
+
+def rows_in_words(closed: np.ndarray) -> str:
+    """How the decoupled rows were found, which have a closed form where `closed` (N,) says so."""
+    integrated = int((~closed).sum())
+    if not integrated:
+        return f"all {len(closed)} rows are closed forms"
+    return (
+        f"{len(closed) - integrated} of {len(closed)} rows are closed forms; {integrated} of several targets have none "
+        "and were integrated at G = I"
+    )
 
 
 def draw_instance(task: Task, dimension: float, init_scale: float, seed: int) -> tuple[Gram, np.ndarray]:

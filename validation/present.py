@@ -6,27 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from numerics.trajectory import Trajectory
-from theory.claim import Claim
 from theory.counting import numeral
+from validation.loss_picture import loss_figure
 from validation.output_folder import new_folder, write_csv, write_json
+from validation.report.svg import svg_file
 from validation.result import SeededTrajectory, Verification
 
 VERDICT_STYLE = {"holds": "green", "fails": "bold red", "undecided": "yellow", "not applicable": "dim"}
-# Drawn over each other: a wide pale line, a dashed one, dots, and marks for real training.
-SOURCE_STYLE: dict[str, dict[str, Any]] = {
-    "closed form": {"linestyle": "-", "linewidth": 5.0, "alpha": 0.3},
-    "flow": {"linestyle": "--", "linewidth": 1.6},
-    "descent": {"linestyle": ":", "linewidth": 2.4},
-    "training": {"linestyle": "none", "marker": "o", "markersize": 4.0, "markerfacecolor": "none"},
-}
 SHOWN_QUERIES = 12
 
 
@@ -45,7 +35,7 @@ def claims_table(result: Verification) -> Table:
             text.append(f"\n{claim.detail}", style="dim")
         verdict = Text(claim.verdict, style=VERDICT_STYLE[claim.verdict])
         evidence = "" if claim.verdict == "not applicable" else claim.evidence
-        numbers = (_number(claim.measured), _relation(claim), _number(claim.bound))
+        numbers = (_number(claim.measured), claim.standing, _number(claim.bound))
         table.add_row(text, verdict, evidence, *numbers, end_section=number in ends)
     return table
 
@@ -95,17 +85,18 @@ def headlines(result: Verification) -> list[str]:
     """One sentence for each trained model: what was learnt, what was not, and the index of the task's definition."""
     lines = []
     for group in filter(_has_training, result.groups()):
-        training = next(t for t in group if t.by_seed[0].source == "training").mean
+        seeded = next(t for t in group if t.by_seed[0].source == "training")
+        training, index = seeded.mean, seeded.index
         where = "" if training.dimension is None else f", d = {training.dimension:g}"
         line = (
             f"{training.model}{where}, t = {training.time[-1]:g}: trained p = {_mean_p(training.train_log_probability)}"
         )
         if group[0].task.queries:
             chance = 1 / group[0].task.vocabulary_size
-            line += (
-                f", held-out p = {_mean_p(training.query_log_probability)} (chance {numeral(chance)}), "
-                f"index {numeral(asymmetry_index(training), '.3f')} (0 cursed, 1 lifted)"
-            )
+            line += f", held-out p = {_mean_p(training.query_log_probability)} (chance {numeral(chance)})"
+        if index.questions:
+            line += f", index {numeral(index.mean, '.3f')} (0 cursed, 1 lifted)"
+        line += without_text(index.without, index.questions + index.without)
         lines.append(line)
     return lines
 
@@ -114,14 +105,9 @@ def _mean_p(log_probability: np.ndarray) -> str:
     return f"{numeral(np.exp(log_probability[-1]).mean())}"
 
 
-def asymmetry_index(trajectory: Trajectory) -> float:
-    """Mean log-odds gained by held-out answers over mean log-odds gained by trained targets, since t = 0."""
-
-    def gained(log_probability: np.ndarray) -> float:
-        log_odds = log_probability - np.log(-np.expm1(log_probability))
-        return float((log_odds[-1] - log_odds[0]).mean())
-
-    return gained(trajectory.query_log_probability) / gained(trajectory.train_log_probability)
+def without_text(without: int, questions: int) -> str:
+    """What is said behind an index of the questions that have none; nothing where all have one."""
+    return f", {without} of {questions} without forward gain" if without else ""
 
 
 def report_text(result: Verification, terminal: bool) -> str:
@@ -144,13 +130,6 @@ def _print(result: Verification, console: Console) -> None:
     console.print(verdict_line(result))
 
 
-def _relation(claim: Claim) -> str:
-    """How the two numbers stand to each other."""
-    if claim.measured is None or claim.bound is None:
-        return ""
-    return "≤" if claim.measured <= claim.bound else ">"
-
-
 def _number(value: float | None) -> str:
     return "" if value is None else f"{numeral(value)}"
 
@@ -167,11 +146,10 @@ def write_folder(result: Verification, document: dict[str, Any], folder: Path) -
         write_csv(draft / "claims.csv", document["claims"])
         write_csv(draft / "queries.csv", map(_flat_query, document["queries"]))
         write_csv(draft / "trajectories.csv", _trajectory_rows(result))
-        figure = loss_figure(result)
-        for suffix in ("svg", "png"):
-            # no date and no random ids: the same run gives the same bytes
-            metadata = {"Date": None} if suffix == "svg" else {"Software": None}
-            figure.savefig(draft / f"loss.{suffix}", metadata=metadata, dpi=150)
+        if (figure := loss_figure(result)) is not None:
+            # no date, no version and no random ids: the same run gives the same bytes
+            (draft / "loss.svg").write_text(svg_file(figure), encoding="utf-8", newline="\n")
+            figure.savefig(draft / "loss.png", metadata={"Software": None}, dpi=150)
 
 
 def _flat_query(query: dict[str, Any]) -> dict[str, Any]:
@@ -192,45 +170,3 @@ def _trajectory_rows(result: Verification) -> Iterable[dict[str, Any]]:
                     "loss": loss,
                     "reversal_loss": reverse,
                 }
-
-
-def loss_figure(result: Verification) -> Figure:
-    """Training loss and reversal loss over time, a panel for each model and dimension, with the line log m."""
-    groups = result.groups()
-    columns = min(2, len(groups))
-    rows = -(-len(groups) // columns)
-    with rc_context({"svg.hashsalt": "reversal"}):
-        figure = Figure(figsize=(5.4 * columns, 3.9 * rows), layout="constrained")
-        for panel, group in enumerate(groups, 1):
-            axes = figure.add_subplot(rows, columns, panel)
-            level = np.log(group[0].task.vocabulary_size)
-            for trajectory in group:
-                _draw(axes, trajectory)
-            axes.axhline(level, color="gray", linewidth=0.8)
-            axes.annotate(
-                r"$\log m$",
-                (1, level),
-                xycoords=("axes fraction", "data"),
-                xytext=(-4, 5),
-                textcoords="offset points",
-                ha="right",
-                fontsize=8,
-                color="gray",
-            )
-            first = group[0].mean
-            where = "" if first.dimension is None else f", d = {first.dimension:g}"
-            axes.set(xscale="log", yscale="log", xlabel="time (step size x steps)", ylabel="loss")
-            axes.xaxis.set_minor_formatter(NullFormatter())
-            axes.yaxis.set_minor_formatter(NullFormatter())
-            axes.set_title(f"{first.model}{where}", fontsize=10)
-            axes.legend(fontsize=7, loc="lower left")
-        return figure
-
-
-def _draw(axes: Any, trajectory: SeededTrajectory) -> None:
-    mean = trajectory.mean
-    shown = mean.time > 0
-    for name, values, color in (("loss", mean.loss, "C0"), ("reversal loss", mean.reversal_loss, "C3")):
-        if np.isfinite(values).all():
-            style = SOURCE_STYLE[mean.source]
-            axes.plot(mean.time[shown], values[shown], color=color, label=f"{name}, {mean.source}", **style)

@@ -5,6 +5,7 @@ import platform
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import theory
+from numerics.index import SeedIndices, seed_indices
 from numerics.trajectory import Trajectory
 from theory.claim import Claim, Verdict, joint_verdict
 from theory.task import Task
@@ -36,6 +38,11 @@ class SeededTrajectory:
         """The mean over seeds; of a single seed, that trajectory itself with its error bound."""
         return self.by_seed[0] if len(self.by_seed) == 1 else mean_trajectory(self.by_seed)
 
+    @cached_property
+    def index(self) -> SeedIndices:
+        """The index of each seed at the last time."""
+        return seed_indices(self.task, self.by_seed)
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready: the mean over seeds, each seed beside it, and the first seed's error bound on the parameters."""
         mean = self.mean
@@ -47,9 +54,11 @@ class SeededTrajectory:
             "time": mean.time,
             "loss": mean.loss,
             "reversal_loss": mean.reversal_loss,
+            "index": self.index.mean,
+            "without_forward_gain": self.index.without,
             "by_seed": [
-                {"seed": seed, "loss": t.loss, "reversal_loss": t.reversal_loss}
-                for seed, t in zip(self.seeds, self.by_seed, strict=True)
+                {"seed": seed, "loss": t.loss, "reversal_loss": t.reversal_loss, "index": index.value}
+                for seed, t, index in zip(self.seeds, self.by_seed, self.index.by_seed, strict=True)
             ],
             "error_bound": None
             if bound is None

@@ -8,6 +8,7 @@ from numerics.descent import initial_share
 from numerics.kernels import Kernels
 from theory.claim import Claim
 from validation.compare import (
+    EPSILON,
     asymmetry_text,
     check_asymmetry,
     check_descent,
@@ -30,6 +31,7 @@ from validation.compare import (
     unseen_text,
 )
 from validation.real_runs import RealRun, descent_settings, final_logits
+from validation.replay import adam_claim, too_large_steps
 
 WHOLE_RUN = "whole run"  # the run of the asked settings, beside the small ones of other claims
 
@@ -47,21 +49,19 @@ def claims_of(real: RealRun) -> list[Claim]:
 
 
 def _forward(real: RealRun, gains: np.ndarray) -> Claim:
-    """Growth is promised to single targets that have had time, f_a t >= 1, and whose embeddings hardly overlap."""
+    """Growth is promised to single targets that their visits gave time, f_a t >= 1, where embeddings hardly overlap."""
     task, dimension = real.task, real.instances.network.dimension
-    promised = task.target_count == 1
+    visited = real.visited_time()  # (S, K)
+    promised = np.broadcast_to((task.target_count == 1)[task.train_context], visited.shape)
     if real.settings.optimizer not in ("adam", "adamw"):  # whose steps are no flow time
-        promised &= task.context_weight * real.training.time[-1] >= 1.0
-    pairs = promised[task.train_context]
+        promised = promised & (visited >= 1.0 - 64 * EPSILON)
     reason = None
     if dimension is not None and dimension < 4 * task.trained_contexts:
         reason = f"dimension {dimension} is below 4 N = {4 * task.trained_contexts}: the embeddings overlap"
-    elif real.settings.batch == "one" and real.settings.steps < len(pairs):
-        reason = f"{real.settings.steps} steps visit fewer than all {len(pairs)} pairs"
-    elif not pairs.any():
-        reason = "no context has a single target and f_a t >= 1"
+    elif not promised.any():
+        reason = "no context has a single target and was visited for f_a t >= 1"
     if reason is None:
-        return check_forward(gains[:, pairs], real.model, int((~pairs).sum()))
+        return check_forward(gains[promised], real.model, int((~promised).sum()), int((visited == 0).sum()))
     measured = f"measured: smallest gain {gains.min():.3g}, mean {gains.mean():.3g}"
     return forward_text(real.model).not_applicable(f"{reason}; {measured}")
 
@@ -79,27 +79,31 @@ def _unseen(real: RealRun) -> list[Claim]:
 
 
 def _against_theory(real: RealRun) -> list[Claim]:
-    if real.descent is None or real.flow is None or real.halved is None:
-        reason = f"{real.settings.optimizer} leaves the span of gradients: its steps are no recursion in logit space"
-        return [descent_text(real.model).not_applicable(reason)]
-    trained = real.training.final_logits
-    descended, halved, flowed = (final_logits(some) for some in (real.descent, real.halved, real.flow))
+    """Training against an exact replay of its steps, and against the flow that they discretise."""
     what = f"{real.settings.optimizer}, {real.settings.steps} steps, {len(real.instances.seeds)} seeds"
-    distance = float(np.max(np.abs(trained - flowed)))
-    gap = max(
-        float(np.max(np.abs(a.loss - b.loss))) for a, b in zip(real.training.trajectories, real.flow, strict=True)
-    )
-    measured = f"logits at t = {real.training.time[-1]:g}; largest gap of the loss over time {gap:.3g}"
-    limit = min(k.nonexpansive_step(real.settings.batch == "full") for k in real.kernels)
-    if real.settings.time_per_step <= limit:
+    if real.descent is None or real.followed is None or real.halved is None:
+        reason = f"{real.settings.optimizer} leaves the span of gradients: its steps are no recursion in logit space"
+        claims = [descent_text(real.model).not_applicable(reason)]
+        if real.adam is not None:
+            claims.append(adam_claim(real.adam, real.settings, real.training.final_logits, real.kernels, real.model))
+        return claims
+    trained = real.training.final_logits
+    descended, halved, flowed = (final_logits(some) for some in (real.descent, real.halved, real.followed))
+    large = too_large_steps(real.settings, real.kernels)
+    if large is None:
         same = check_descent(
             trained, descended, real.rounding(), descent_text(real.model), f"{what}, logits of every context"
         )
     else:
         same = descent_text(real.model).not_applicable(
-            f"steps of {real.settings.time_per_step:.3g} exceed {limit:.3g}, above which descent may expand and "
-            f"rounding with it; measured: logits differ by {float(np.max(np.abs(trained - descended))):.3g}"
+            f"{large}; measured: logits differ by {float(np.max(np.abs(trained - descended))):.3g}"
         )
+    distance = float(np.max(np.abs(trained - flowed)))
+    gap = max(
+        float(np.max(np.abs(a.loss - b.loss))) for a, b in zip(real.training.trajectories, real.followed, strict=True)
+    )
+    which = "the flow of momentum" if real.settings.optimizer == "momentum" else "the gradient flow"
+    measured = f"{which} at t = {real.training.time[-1]:g}; largest gap of the loss over time {gap:.3g}"
     halving = float(np.max(np.abs(descended - halved)))
     moved = float(np.max(np.abs(flowed - real.training.initial_logits)))
     doubt = None
@@ -109,9 +113,9 @@ def _against_theory(real: RealRun) -> list[Claim]:
     elif halving > 0.25 * moved:
         doubt = f"halving the step moves logits by {halving:.3g} of {moved:.3g}: too large a step to speak of an order"
     if doubt is not None:
-        reason = f"{doubt}; {what}; distance {distance:.3g}, {measured}"
+        reason = f"{doubt}; {what}; distance {distance:.3g} from {measured}"
         return [same, flow_distance_text(real.model).not_applicable(reason)]
-    detail = f"{what}; {measured}; bound: from the same recursion at half the step size"
+    detail = f"{what}; logits, against {measured}; bound: from the same recursion at half the step size"
     return [same, check_flow_distance(distance, halving, real.rounding(), real.model, detail)]
 
 

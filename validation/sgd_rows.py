@@ -4,7 +4,7 @@ import numpy as np
 
 from numerics.decoupled import logit_gap
 from numerics.descent import row_recursion
-from numerics.order import visits
+from numerics.order import visit_counts
 from theory.claim import Claim
 from theory.task import Task
 from validation.compare import (
@@ -68,7 +68,7 @@ def _rows(small: Task, settings: TrainingSettings, logits: np.ndarray, seeds: tu
     m, pairs = small.vocabulary_size, len(small.train_context)
     found, expected, flow, sizes = [], [], [], []
     for seed, final in zip(seeds, logits, strict=True):
-        counts = np.bincount(visits(settings.order, pairs, settings.steps, seed), minlength=pairs)
+        counts = visit_counts(settings.order, pairs, settings.steps, seed)
         for k in range(pairs):
             step = settings.learning_rate * pairs * small.train_weight[k]  # a visit moves by K w_k eta
             found.append(final[small.train_context[k], small.train_target[k]] / (m - 1))

@@ -222,6 +222,9 @@ def mean_trajectory(trajectories: Sequence[Trajectory]) -> Trajectory:
     def mean(name: str) -> np.ndarray:
         return np.mean([getattr(trajectory, name) for trajectory in trajectories], axis=0)
 
+    def mean_of_kept(name: str) -> np.ndarray | None:
+        return None if any(getattr(trajectory, name) is None for trajectory in trajectories) else mean(name)
+
     return replace(
         first,
         loss=mean("loss"),
@@ -230,7 +233,8 @@ def mean_trajectory(trajectories: Sequence[Trajectory]) -> Trajectory:
         query_log_probability=mean("query_log_probability"),
         trained_logit_change=mean("trained_logit_change"),
         query_logit_change=mean("query_logit_change"),
-        logits=None if any(trajectory.logits is None for trajectory in trajectories) else mean("logits"),
+        logits=mean_of_kept("logits"),
+        answer_log_probability=mean_of_kept("answer_log_probability"),
         error_bound=None,
     )
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from theory.claim import Claim, Verdict
+from theory.claim import Claim
 from theory.counting import count_of
 from theory.facts import chain_task_from_facts, reversal_task_from_facts
 from theory.laws import derive_all, false_twins
 from theory.task import Task, chain_of_thought_task, first_pairs, reversal_task
+from theory.twin import TwinVerdict
 from validation.compare import check_twins
 from validation.cost import SMALL_SECONDS, cheaper, check_cost, cost, training_settings
 from validation.fact_file import read_facts
@@ -23,6 +24,7 @@ from validation.run_claims import claims_of
 from validation.settings import VerifySettings, largest_share
 from validation.sgd_rows import sgd_row_claims
 from validation.step_order import StepOrder, step_order_claims
+from validation.stiff_claim import stiff_claim
 from validation.training import TrainingSettings
 
 # Called with the stage's name and how much of it is done, 0 to 1.
@@ -142,7 +144,7 @@ def _stages(task: Task, trained_task: Task, settings: VerifySettings) -> Iterato
     yield "deriving", lambda tell: Finding(_derive(tell), [])
     if bilinear:
         yield "integrating the bilinear flow", lambda tell: Finding(*predict_bilinear(flow_task, settings)[::-1])
-        yield "error bound", lambda tell: Finding([error_bound_claim(bound_task, settings.seed)], [])
+        yield "error bound", lambda tell: Finding([error_bound_claim(bound_task, settings.seed), stiff_claim()], [])
         if order_task.queries:
             yield "order in the dimension", lambda tell: Finding([first_order_claim(order_task, settings.seed)], [])
         yield (
@@ -175,10 +177,9 @@ def _derive(tell: Tell) -> list[Claim]:
 
 
 @cache
-def twin_verdicts() -> tuple[tuple[str, Verdict], ...]:
-    """The verdict of each false twin's own checker, by id; they depend on no settings, so once a process is enough."""
-    symbolic = [(twin.id, twin.statement.check().verdict) for twin in false_twins()]
-    return (*symbolic, *((twin.id, twin.check().verdict) for twin in TWINS))
+def twin_verdicts() -> tuple[TwinVerdict, ...]:
+    """What became of each false twin; they depend on no settings, so once a process is enough."""
+    return (*(twin.verdict() for twin in false_twins()), *(twin.verdict() for twin in TWINS))
 
 
 def _train(instances: Instances, settings: VerifySettings, tell: Tell) -> Finding:

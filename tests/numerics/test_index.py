@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from numerics.index import answers_of, gains, log_odds_gain
+from numerics.index import (
+    Index,
+    SeedIndices,
+    answers_of,
+    gains,
+    index_of,
+    log_odds,
+    log_odds_gain,
+    mean_of_known,
+    ratios,
+)
 from theory.opposites import Asked
 
 SIZE = 7
@@ -102,9 +112,9 @@ def test_a_copy_of_the_forward_row_has_index_one() -> None:
     initial[1], change[1] = copied(initial[0], 2, 5), copied(change[0], 2, 5)
     found = gains([Asked(1, (5,), ((0, 2),), "q")], initial, change)
     # the same numbers summed in another order
-    assert found.index() == pytest.approx(1.0, rel=1e-14)
-    assert found.logit_index() == 1.0
-    assert found.centred_logit_index() == pytest.approx(1.0, rel=1e-14)
+    assert found.index().value == pytest.approx(1.0, rel=1e-14)
+    assert found.logit_index().value == 1.0
+    assert found.centred_logit_index().value == pytest.approx(1.0, rel=1e-14)
 
 
 def test_a_row_that_does_not_move_has_index_zero() -> None:
@@ -112,7 +122,7 @@ def test_a_row_that_does_not_move_has_index_zero() -> None:
     initial, change = np.zeros((2, SIZE)), np.zeros((2, SIZE))
     change[0, 2] = 3.0
     found = gains([Asked(1, (5,), ((0, 2),), "q")], initial, change)
-    assert (found.index(), found.logit_index(), found.centred_logit_index()) == (0.0, 0.0, 0.0)
+    assert (found.index().value, found.logit_index().value, found.centred_logit_index().value) == (0.0, 0.0, 0.0)
 
 
 def test_a_shift_of_the_asked_row_is_seen_by_its_logit_alone() -> None:
@@ -120,15 +130,16 @@ def test_a_shift_of_the_asked_row_is_seen_by_its_logit_alone() -> None:
     initial, change = np.zeros((2, SIZE)), np.zeros((2, SIZE))
     change[0, 2], change[1] = 4.0, 2.0
     found = gains([Asked(1, (5,), ((0, 2),), "q")], initial, change)
-    assert found.index() == pytest.approx(0.0, abs=1e-15)
-    assert found.centred_logit_index() == pytest.approx(0.0, abs=1e-15)
-    assert found.logit_index() == 0.5
+    assert found.index().value == pytest.approx(0.0, abs=1e-15)
+    assert found.centred_logit_index().value == pytest.approx(0.0, abs=1e-15)
+    assert found.logit_index().value == 0.5
 
 
 def test_the_index_is_a_mean_of_quotients() -> None:
     """Each question has its answers' gain over the mean gain of its premises; the index is the mean over questions."""
     rng = np.random.default_rng(4)
     initial, change = rng.normal(size=(4, SIZE)), rng.normal(size=(4, SIZE))
+    change[[0, 1, 1], [2, 3, 4]] += 6.0  # every premise gains
     asked = [Asked(2, (1, 6), ((0, 2), (1, 3)), "two"), Asked(3, (0,), ((1, 4),), "one")]
     found = gains(asked, initial, change)
     quotients = [
@@ -138,21 +149,54 @@ def test_the_index_is_a_mean_of_quotients() -> None:
     ]
     # quotients of numbers of order one, none of them near zero
     np.testing.assert_allclose(found.answer / found.premise, quotients, rtol=1e-12)
-    assert found.index() == pytest.approx(np.mean(quotients), rel=1e-12)
-    assert found.index(np.array([False, True])) == pytest.approx(quotients[1], rel=1e-12)
+    assert found.index().value == pytest.approx(np.mean(quotients), rel=1e-12)
+    assert found.index(np.array([False, True])).value == pytest.approx(quotients[1], rel=1e-12)
     logits = [change[2, [1, 6]].mean() / np.mean([change[0, 2], change[1, 3]]), change[3, 0] / change[1, 4]]
-    assert found.logit_index() == pytest.approx(np.mean(logits), rel=1e-14)
+    assert found.logit_index().value == pytest.approx(np.mean(logits), rel=1e-14)
     centred = change - change.mean(axis=1, keepdims=True)
     expected = [centred[2, [1, 6]].mean() / np.mean([centred[0, 2], centred[1, 3]]), centred[3, 0] / centred[1, 4]]
-    assert found.centred_logit_index() == pytest.approx(np.mean(expected), rel=1e-13)
+    assert found.centred_logit_index().value == pytest.approx(np.mean(expected), rel=1e-13)
 
 
 def test_nothing_asked_has_no_index() -> None:
     """Without questions, and for none of several, the index is nan and nothing is warned of."""
     initial, change = np.zeros((2, SIZE)), np.eye(2, SIZE)
-    assert np.isnan(gains([], initial, change).index())
+    assert np.isnan(gains([], initial, change).index().value)
     found = gains([Asked(1, (5,), ((0, 2),), "q")], initial, change)
-    assert np.isnan(found.index(np.array([False])))
+    assert np.isnan(found.index(np.array([False])).value)
+
+
+def test_questions_without_forward_gain_are_counted_and_left_out() -> None:
+    """A premise that loses or gains nothing gives no ratio: the index is the mean of the others, and says how many."""
+    forward, answer = np.array([2.0, 0.0, -1.0, 4.0]), np.array([1.0, 5.0, -2.0, -1.0])
+    np.testing.assert_array_equal(ratios(answer, forward), [0.5, np.nan, np.nan, -0.25])
+    assert index_of(answer, forward) == Index(0.125, 2, 2)
+    nothing = index_of(answer[1:3], forward[1:3])
+    assert np.isnan(nothing.value)
+    assert (nothing.questions, nothing.without) == (0, 2)
+
+
+def test_a_premise_that_loses_may_stand_beside_one_that_gains() -> None:
+    """The forward gain is the mean over premises: 3 and -1 make 1, and the question has an index."""
+    initial, change = np.zeros((3, 2)), np.array([[0.0, 3.0], [0.0, -1.0], [0.5, 0.0]])
+    found = gains([Asked(2, (0,), ((0, 1), (1, 1)), "q")], initial, change)
+    assert found.index().value == pytest.approx(0.5, rel=1e-14)
+    assert (found.index().questions, found.index().without) == (1, 0)
+
+
+def test_seeds_without_an_index_are_no_part_of_the_mean() -> None:
+    """Over seeds the index is the mean of those that have one, and questions without forward gain add up."""
+    found = SeedIndices((Index(0.5, 3, 0), Index(np.nan, 0, 3), Index(0.25, 1, 2)))
+    assert found.mean == 0.375
+    assert (found.questions, found.without) == (4, 5)
+    assert np.isnan(mean_of_known([np.nan]))
+
+
+def test_log_odds_keep_their_digits_near_certainty() -> None:
+    """log p - log(1 - p) of log p = -1e-17 is 17 log 10, unless p is said to be known to a rounding only."""
+    assert log_odds(np.array([-1e-17]))[0] == pytest.approx(17 * np.log(10), rel=1e-14)
+    assert log_odds(np.array([-1e-17]), 1e-16)[0] == pytest.approx(16 * np.log(10), rel=1e-14)
+    assert np.isfinite(log_odds(np.array([0.0])))[0]
 
 
 # -- answers --

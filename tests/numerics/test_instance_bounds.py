@@ -5,6 +5,7 @@ import pytest
 from flint import arb
 from mpmath import mp, mpf
 
+from numerics import eigenvalue_enclosure
 from numerics.eigenvalue_enclosure import enclose_eigenvalues, extreme_eigenvalues
 from numerics.gram import Gram
 from numerics.instance_bounds import instance_bounds
@@ -177,6 +178,22 @@ def test_part_of_a_task_has_bounds_too() -> None:
     assert bounds.contexts == task.trained_contexts
 
 
+@pytest.mark.parametrize("turned", [0.0, 1e-3])
+@pytest.mark.parametrize("scaled", [0.999, 1.0, 1.001])
+def test_eigenvalues_are_enclosed_by_inexact_eigenvectors(
+    turned: float, scaled: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eigenvectors that are turned, too short or too long widen the bounds, which stay on their sides."""
+    matrix = np.diag([-0.3, -0.1, 0.2, 0.5])
+    turn = np.eye(4)
+    for i, j in ((0, 1), (2, 3)):
+        turn[[i, j], [i, j]], turn[i, j], turn[j, i] = np.cos(turned), -np.sin(turned), np.sin(turned)
+    monkeypatch.setattr(eigenvalue_enclosure, "eigh", lambda symmetric: (np.diag(symmetric), scaled * turn))
+    least, most = extreme_eigenvalues(matrix)
+    assert -0.3 - 5e-3 < float(least) <= -0.3
+    assert 0.5 <= float(most) < 0.5 + 5e-3
+
+
 # -- every constant against exact arithmetic --
 def exact(ball: arb) -> mpf:
     """The upper end of a ball as it is, all its bits kept."""
@@ -306,3 +323,21 @@ def test_pulls_at_equal_logits_are_known_to_their_rounding(build) -> None:  # ty
     middle = sorted(felt)[size // 2]
     scatter = sum(abs(x - middle) for x in felt) / (size - 1)
     assert scatter * (1 - mpf(10) ** -9) <= exact(signed.spread)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sums_over_rows_with_one_target(seed: int) -> None:
+    """Absolute couplings to the other rows with a's own target, and to those with any one target, by plain loops."""
+    rows = [Statement((f"a{i}",), f"b{i % 2}", "r") for i in range(5)]
+    task = build_task("shared", rows, [Statement(("q",), "x", "r")])
+    size = task.vocabulary_size
+    excess = Gram.draw(size, 100.0, np.random.default_rng(seed)).excess
+    bounds = instance_bounds(task, Gram(100.0, excess), np.zeros((len(task.contexts), size)))
+    trained, _ = rows_of(task)
+
+    def total(a: int, target: int) -> mpf:
+        return sum(abs(mpf(excess[trained[a], trained[c]])) for c in range(5) if c != a and c % 2 == target)
+
+    same, any_one = max(total(a, a % 2) for a in range(5)), max(total(a, b) for a in range(5) for b in range(2))
+    for ball, largest in ((bounds.same_target_sum, same), (bounds.target_sum, any_one)):
+        assert largest <= exact(ball) <= largest * (1 + mpf(10) ** -13)

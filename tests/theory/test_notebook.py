@@ -63,12 +63,12 @@ def test_text_of_a_claim_is_neither_markup_nor_mathematics() -> None:
 def test_a_claim_shows_verdict_formula_and_both_numbers() -> None:
     """Verdict, evidence, measured, bound and detail stand there; the formula is unchanged between dollar signs."""
     text = "".join(read(CLAIM._repr_html_()).texts)
-    for part in ("fails (numerical)", r"$$ p < \frac{1}{m} $$", "measured 0.25, bound 0.125", "because"):
+    for part in ("fails (numerical)", r"$$ p < \frac{1}{m} $$", "measured 0.25 > bound 0.125", "because"):
         assert part in text
     assert CLAIM._repr_latex_() == r"$\displaystyle p < \frac{1}{m}$"
     only_bound = "".join(read(replace(CLAIM, measured=None)._repr_html_()).texts)
     assert "bound 0.125" in only_bound
-    assert ", bound" not in only_bound
+    assert "> bound" not in only_bound
     inapplicable = "".join(read(replace(CLAIM, verdict="not applicable")._repr_html_()).texts)
     assert "numerical" not in inapplicable
 
@@ -129,7 +129,7 @@ def test_a_checked_theorem_shows_what_was_found() -> None:
         "at most 3",
         "5 & more",
         "an <argument>holds (symbolic)",
-        "measured 0.5; bound 0.75; certified exponent 0.0625; certified dimension 123456",
+        "measured 0.5 < bound 0.75; certified exponent 0.0625; certified dimension 123456",
         "why not",
     ):
         assert part in text
@@ -149,13 +149,15 @@ def test_a_trajectory_is_a_picture_of_both_losses() -> None:
     shown = trajectory(np.zeros((2, 20)))
     (axes,) = trajectory_figure(shown).axes
     lines = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
-    np.testing.assert_array_equal(lines["loss"], shown.loss[1:])
-    np.testing.assert_array_equal(lines["reversal loss"], shown.reversal_loss[1:])
-    assert lines[r"$\log m$"] == pytest.approx([np.log(20)] * 2)
+    np.testing.assert_array_equal(lines["training loss, flow"], shown.loss[1:])
+    np.testing.assert_array_equal(lines["reversal loss, flow"], shown.reversal_loss[1:])
+    assert axes.texts[0].get_text() == "log m = 3"
+    assert axes.texts[0].xy[1] == pytest.approx(np.log(20))
     assert (axes.get_xscale(), axes.get_yscale(), axes.get_title()) == ("log", "log", "bilinear, flow, d = 1e+08")
     assert shown._repr_png_().startswith(b"\x89PNG")
     (bare,) = trajectory_figure(trajectory(None)).axes
     assert len(bare.get_lines()) == 2
+    assert not bare.texts
 
 
 def test_setting_of_a_task_is_enough_to_check() -> None:

@@ -88,6 +88,26 @@ def test_without_a_run_the_proof_stands_alone(conclusion: Callable[[Setting], Ou
     assert outcome.bound is not None
 
 
+@pytest.mark.parametrize("run", [None, "kept"])
+@pytest.mark.parametrize(
+    "conclusion",
+    [
+        lambda setting: one_layer_outcome(setting, visits=3),
+        lambda setting: one_layer_outcome(setting, share=0.5),
+        lambda setting: unseen_outcome(setting, share=0.5),
+        lambda setting: sandwich_outcome(setting, share=0.5),
+        lambda setting: order_outcome(replace(setting, learning_rate=30.0)),
+    ],
+    ids=["too few visits", "half the bound", "half the unseen bound", "half the gap", "a step above eta*(M)"],
+)
+def test_a_proof_holds_up_only_what_it_reaches(conclusion: Callable[[Setting], Outcome], run: str | None) -> None:
+    """A conclusion that the proof does not reach is `undecided`, whether nothing is run or a run happens to keep it."""
+    kept = replace(EXACT, trained=1.0, unseen=0.0, gap=(0.0, 0.1), lowest=1.0)
+    outcome = concluded(conclusion, None if run is None else kept)
+    assert outcome.verdict == "undecided"
+    assert "does not reach" in outcome.detail
+
+
 def test_other_errors_are_not_swallowed() -> None:
     """Only what was not measured is excused."""
 
@@ -95,4 +115,4 @@ def test_other_errors_are_not_swallowed() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        proved_outcome("symbolic", None, broken)
+        proved_outcome("symbolic", True, None, broken)

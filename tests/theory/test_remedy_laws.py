@@ -406,7 +406,7 @@ def test_the_twin_on_sign_descent_fails_for_its_signs_alone() -> None:
 # -- the asked embedding --
 @pytest.mark.parametrize("is_target", [False, True])
 def test_the_law_over_the_asked_embedding(is_target: bool) -> None:
-    """Over 400000 draws of v_q mean and variance are the derived ones within 5 of their standard errors.
+    """At fixed C mean and variance over 400000 draws of v_q are the derived ones within 5 of their standard errors.
 
     Null hypothesis: the derived mean and variance; a true one is rejected with probability 1e-6 each. The standard
     error of the variance is taken from the draws' own fourth moment.
@@ -433,3 +433,26 @@ def test_the_law_over_the_asked_embedding(is_target: bool) -> None:
     else:
         # a Gaussian: its fourth moment is 3 variance^2, estimated within 5 of sqrt(96/draws) variance^2
         assert abs(fourth / variance**2 - 3) <= 5 * np.sqrt(96 / draws)
+
+
+def test_coordinates_that_respond_to_the_asked_embedding_have_the_mean_by_parts() -> None:
+    """With C affine in v_q the mean over 400000 draws is that of the law; C held fixed at its mean gives another one.
+
+    Null hypothesis: the law's mean, within 5 standard errors; the mean at fixed C is off by more than 20.
+    """
+    rng = np.random.default_rng(13)
+    draws, answer = 400_000, 0
+    tokens = rng.normal(size=(TOKENS, DIMENSION))
+    trained, c, c_q = tokens[:TRAINED], rng.normal(size=(TRAINED, TOKENS)), rng.normal(size=TRAINED)
+    slope, slope_q = rng.normal(size=(TRAINED, TOKENS, DIMENSION)), rng.normal(size=(TRAINED, DIMENSION))
+    asked = rng.normal(size=(draws, DIMENSION)) / np.sqrt(DIMENSION)
+    gram = tokens @ tokens.T
+    others = (c + np.einsum("ajk,nk->naj", slope, asked)) @ gram[:, answer]  # (draws, N)
+    itself = (c_q + asked @ slope_q.T) * (asked @ tokens[answer])[:, None]
+    moved = ((asked @ trained.T) * (others + itself)).sum(axis=1)
+    fixed = c_q @ gram[:TRAINED, answer] / DIMENSION
+    # v_q has mean zero, so that of the response the part of the other tokens has a mean
+    response = np.einsum("ak,ajk,j->", trained, slope, gram[:, answer]) / DIMENSION
+    error = moved.std() / np.sqrt(draws)
+    assert abs(moved.mean() - fixed - response) <= 5 * error
+    assert abs(moved.mean() - fixed) > 20 * error

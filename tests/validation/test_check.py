@@ -126,7 +126,7 @@ def test_a_theorem_is_shown_whole() -> None:
         "a: holds",
         "About a (nowhere)",
         "│ room │ n >= 1 │ n = 4 │ 3 │ holds │ numerical │",
-        "│ conclusion │ bound 3 │ measured 2 │ │ holds │ numerical │",
+        "│ conclusion │ bound 3 │ measured 2 < bound 3 │ │ holds │ numerical │",
         "conclusion: as promised",
         "certified: exponent 0.25; certified dimension 1.235e7",
         "constants: K 1.5; chain signed proof",

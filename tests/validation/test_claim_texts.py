@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from theory.claim import Claim
@@ -36,6 +37,8 @@ SETTINGS = (
     dict(pairs=2, task="chain-of-thought", vocabulary=8, train_dimension=6),
     dict(facts=True, context="entity+relation"),
 )
+# One logit of a flow at zero, at a distance of eight, four, two and one.
+RUNS = step_order.StepRuns(tuple(np.full((1, 1, 1, 1), d) for d in (8.0, 4.0, 2.0, 1.0)), np.zeros((1, 1, 1)), 0.0)
 PACKAGES = ("theory", "numerics", "validation")
 FACTS = "subject,relation,object,direction\na,r,b,both\nc,r,d,forward\nc,r,e,forward\nf,s,g,forward\n"
 
@@ -61,7 +64,7 @@ def verified(tmp_path_factory: pytest.TempPathFactory) -> list[Claim]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(verification, "_derive", lambda tell: [])
         # their texts depend on the schedule alone; distances at steps and dimensions that are fixed take the time
-        patch.setattr(step_order, "distances", lambda task, schedule, seed: [8.0, 4.0, 2.0, 1.0])
+        patch.setattr(step_order, "runs_over_steps", lambda task, schedule, seed: RUNS)
         patch.setattr(prediction, "first_order_errors", lambda small, seed: [1e-4, 1e-5, 1e-6, 1e-7])
         return [claim for settings in SETTINGS for claim in _claims(settings, file)]
 

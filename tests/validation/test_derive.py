@@ -1,7 +1,6 @@
 """`reversal derive`: names, the three forms, and LaTeX that compiles in somebody else's paper."""
 
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -101,10 +100,9 @@ def test_latex_has_no_preamble_and_a_labelled_equation_a_step(derive: Any) -> No
     assert "(\\emph{symbolic})" in out
 
 
+@pytest.mark.program("latexmk", "pdflatex")
 def test_latex_compiles_with_amsmath_alone(tmp_path: Path) -> None:
     """All derivations, pasted into an article that loads amsmath and nothing else, compile with every reference."""
-    if shutil.which("latexmk") is None:
-        pytest.skip("latexmk is not installed")
     body = derive_text(derive_all(), "tex")
     paper = f"\\documentclass{{article}}\\usepackage{{amsmath}}\\begin{{document}}\n{body}\\end{{document}}\n"
     (tmp_path / "paper.tex").write_text(paper, encoding="ascii")

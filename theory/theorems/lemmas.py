@@ -12,6 +12,7 @@ from sympy import (
     Interval,
     Rational,
     cosh,
+    diff,
     erf,
     erfc,
     exp,
@@ -72,6 +73,27 @@ loss_share_increases = Link.of_inequality(
     "L <= K q at the worst row, and -log(1 - e l)/l increases with l",
     q / (1 - q) + log(1 - q),
     Domain.of((q, HALF_OPEN)),
+)
+
+
+def exponent_to_floor(loss: Expr, floor: Expr) -> Expr:
+    """log(L/F)/(L - F): the exponent of a loss that falls at unit rate from L to a floor F (chain 2, step 7)."""
+    return log(loss / floor) / (loss - floor)
+
+
+falls_with_loss = _identity(
+    "exponent-falls-with-the-loss",
+    "log(L/F)/(L - F) falls with the first loss L: -(L - F)^2 times its slope in L is -log p - (1 - p) at p = F/L, "
+    "which is at least 0 (loss-above-complement), so a lower bound of L may stand for it",
+    -((high - low) ** 2) * diff(exponent_to_floor(high, low), high),
+    log(high / low) - (1 - low / high),
+)
+falls_with_floor = _identity(
+    "exponent-falls-with-the-floor",
+    "log(L/F)/(L - F) falls with the floor F: -(L - F)^2 times its slope in F is q/(1 - q) + log(1 - q) at "
+    "q = 1 - F/L, which is at least 0 (loss-share-increases), so a lower bound of F may stand for it",
+    -((high - low) ** 2) * diff(exponent_to_floor(high, low), low),
+    (1 - low / high) / (low / high) - log(high / low),
 )
 slope_of_softmax = Link.of_inequality(
     "slope-of-softmax",
@@ -239,6 +261,9 @@ SIGNED = (
     summed_gap,
     ratio_of_complements,
     loss_share_increases,
+    loss_above_complement,
+    falls_with_loss,
+    falls_with_floor,
 )
 
 

@@ -68,7 +68,10 @@ def one_layer_outcome(setting: Setting, *, visits: int | None = None, share: flo
     if check_rate(setting).verdict != "holds":
         return Outcome("undecided", "certified", detail="no visits are certified for this step size")
     size, least = setting.task.vocabulary_size, float(promised(setting))
-    visits = planned_visits(setting) if visits is None else visits
+    planned = planned_visits(setting)
+    visits = planned if visits is None else visits
+    # proved: the promised probability after the planned visits, and so after more; 1/M at every step
+    reached = visits >= planned and share >= 1
 
     def run() -> Seen:
         seen = setting.measure.one_layer(setting, visits)
@@ -82,7 +85,7 @@ def one_layer_outcome(setting: Setting, *, visits: int | None = None, share: flo
         )
         return kept, seen.trained, detail
 
-    return proved_outcome("certified", least, run)
+    return proved_outcome("certified", reached, least, run)
 
 
 def one_layer_certificate(setting: Setting) -> Certificate:

@@ -1,20 +1,8 @@
 """False statements about runs, near the true ones: each claim put to measures that violate it, which it must reject."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from theory.claim import Claim
 from validation.experiments import claims
 from validation.experiments.result import Condition
-
-
-@dataclass(frozen=True)
-class RunTwin:
-    """A false statement: the claim it stands beside, what is false of its witness, and the checker's answer."""
-
-    of: str
-    title: str
-    check: Callable[[], Claim]
+from validation.twin import NumericalTwin
 
 
 def witness(train: float, held_out: float, right: int) -> Condition:
@@ -48,22 +36,37 @@ def witness(train: float, held_out: float, right: int) -> Condition:
     )
 
 
+WITNESS = "measures of two seeds on 20 sentences and 10 questions over 80 tokens"
+
 TWINS = (
-    RunTwin("trained-learnt", "one answer in ten forgotten", lambda: claims.trained_learnt(witness(0.1, 9.0, 0))),
-    RunTwin(
+    NumericalTwin(
+        "trained-learnt",
+        "one answer in ten forgotten",
+        WITNESS,
+        lambda: claims.trained_learnt(witness(0.1, 9.0, 0)),
+    ),
+    NumericalTwin(
         "held-out-not-learnt",
         "likelier than a guess among all tokens",
+        WITNESS,
         lambda: claims.held_out_not_learnt(witness(0.0, 4.3, 0), level=4.382),
     ),
-    RunTwin(
+    NumericalTwin(
         "held-out-not-learnt",
         "likelier than a guess of the right sort",
+        WITNESS,
         lambda: claims.held_out_not_learnt(witness(0.0, 2.9, 0), level=2.996),
     ),
-    RunTwin(
+    NumericalTwin(
         "held-out-not-answered",
         "every answer right, though none is likely",
+        WITNESS,
         lambda: claims.held_out_not_answered(witness(0.0, 9.0, 10)),
     ),
-    RunTwin("held-out-learnt", "an answer of one half", lambda: claims.held_out_learnt(witness(0.0, 0.7, 10))),
+    NumericalTwin(
+        "held-out-learnt",
+        "an answer of one half",
+        WITNESS,
+        lambda: claims.held_out_learnt(witness(0.0, 0.7, 10)),
+    ),
 )

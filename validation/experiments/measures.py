@@ -13,12 +13,12 @@ from scipy.special import logsumexp
 from torch import Tensor
 from torch.nn import functional
 
+from numerics.index import Index, index_of, log_odds
 from validation.experiments.corpus import Corpus, Panel
 from validation.experiments.model import Transformer
 
 LOGITS_AT_ONCE = 4_000_000  # of all seeds: bounds memory
-# Below this many nats of log-odds gained by what was trained, a quotient with it says nothing.
-SMALLEST_GAIN = 1.0
+Odds = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,25 +81,33 @@ def any_right(right: np.ndarray, question: np.ndarray) -> np.ndarray:
     return np.stack([right[:, question == q].any(axis=1) for q in range(count)], axis=1)
 
 
-def log_odds(log_probability: np.ndarray) -> np.ndarray:
-    """log p - log(1 - p); p is kept off 1 by the rounding of a double."""
-    return np.asarray(log_probability - np.log(np.maximum(-np.expm1(log_probability), np.finfo(float).eps)))
+def sentence_odds(log_probability: np.ndarray) -> np.ndarray:
+    """log p - log(1 - p) of sentences; p is kept off 1 by the rounding of a double."""
+    return log_odds(log_probability, np.finfo(float).eps)
 
 
-def gain_index(test: np.ndarray, train: np.ndarray, corpora: Sequence[Corpus]) -> np.ndarray:
-    """Mean over held-out sentences of log-odds gained by them over log-odds gained by their premises, (S,).
+def sentence_indices(start: Odds, end: Odds, corpora: Sequence[Corpus]) -> list[Index]:
+    """The index of each seed, from the log-odds of trained (S, K) and held-out (S, Q) sentences at two evaluations.
 
-    `test` (S, Q) and `train` (S, K) are log-odds gained since the start. The premise of a reversal is the fact in its
-    trained direction; those of a chain are its two links, of which the mean counts. nan until every premise has gained
-    SMALLEST_GAIN, and where there are none.
+    The answers of one question add their probabilities. Its premises are those of all of them: for a reversal the fact
+    in its trained direction, for a chain its two links.
     """
-    found = np.full(len(test), np.nan)
+    found = []
     for s, corpus in enumerate(corpora):
-        if corpus.premises.shape[1]:
-            premise = train[s][corpus.premises].mean(axis=1)  # (K,) -> (Q, P) -> (Q,)
-            if premise.min() > SMALLEST_GAIN:
-                found[s] = (test[s] / premise).mean()
+        questions = range(int(corpus.question.max(initial=-1)) + 1 if corpus.premises.shape[1] else 0)
+        (train_start, test_start), (train_end, test_end) = ((train[s], test[s]) for train, test in (start, end))
+        own = [corpus.question == q for q in questions]
+        answer = [_summed_odds(test_end[o]) - _summed_odds(test_start[o]) for o in own]
+        forward = [(train_end - train_start)[np.unique(corpus.premises[o])].mean() for o in own]
+        found.append(index_of(np.array(answer), np.array(forward)))
     return found
+
+
+def _summed_odds(odds: np.ndarray) -> float:
+    """The log-odds of the sum of the probabilities whose log-odds are given, (answers,)."""
+    if len(odds) == 1:
+        return float(odds[0])
+    return float(sentence_odds(logsumexp(-np.logaddexp(0.0, -odds))))
 
 
 def panel_matrix(model: Transformer, panel: Panel, seed: int) -> np.ndarray:

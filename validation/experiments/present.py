@@ -15,7 +15,7 @@ from torch import Tensor
 from theory.counting import count_of, numeral
 from validation.experiments.result import FILE, Condition, RunResult
 from validation.output_folder import new_folder, write_csv, write_json
-from validation.present import VERDICT_STYLE
+from validation.present import VERDICT_STYLE, without_text
 from validation.report.runs import run_figures_of
 from validation.report.write import write_figure
 
@@ -59,7 +59,7 @@ def _conditions(result: RunResult) -> Table:
             f"{numeral(c.sort_chance)}",
             f"{sum(c.right):,} of {c.asked}",
             f"{numeral(c.final('rank').mean())}",
-            spread(c.final("index")),
+            f"{spread(c.final('index'))}{without_text(sum(c.without_forward_gain), c.questions * len(c.right))}",
         )
     return table
 
@@ -76,15 +76,17 @@ def _claims(result: RunResult) -> Table:
     table = Table(title="Claims", title_justify="left")
     for name in ("claim", "verdict", "evidence"):
         table.add_column(name, no_wrap=name != "claim")
-    for name in ("measured", "bound"):
-        table.add_column(name, justify="right")
+    for name in ("measured", "", "bound"):
+        table.add_column(name, justify="right", no_wrap=True)
     for claim in result.claims:
         text = Text(claim.title)
         if claim.detail:
             text.append(f"\n{claim.detail}", style="dim")
         evidence = "" if claim.verdict == "not applicable" else claim.evidence
-        numbers = ("" if x is None else f"{numeral(x)}" for x in (claim.measured, claim.bound))
-        table.add_row(text, Text(claim.verdict, style=VERDICT_STYLE[claim.verdict]), evidence, *numbers)
+        measured, bound = ("" if x is None else f"{numeral(x)}" for x in (claim.measured, claim.bound))
+        table.add_row(
+            text, Text(claim.verdict, style=VERDICT_STYLE[claim.verdict]), evidence, measured, claim.standing, bound
+        )
     return table
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class Matrix:
 class Condition:
     """One corpus, S seeds. Measures over epochs are lists of E lists of S numbers; see `trainer.History`.
 
+    `without_forward_gain` (S,): at the end, the questions that have no index (empty in runs of older versions).
     `train_nll_by_token` and `test_nll_by_token` (k, S) at the end; `right` how many of the `questions` each seed
     answers (S,). `chance` is the loss of a uniform guess among all tokens, `sort_chance` that of the best guess
     that knows the relation alone, `guess_probability` how often such a guess is right (see `guess`). `never_trained`:
@@ -74,6 +75,7 @@ class Condition:
     test_nll_by_token: list[list[float]]
     right: list[int]
     matrices: list[Matrix]
+    without_forward_gain: list[int] = field(default_factory=list)
 
     @property
     def held_out(self) -> str:

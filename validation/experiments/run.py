@@ -248,6 +248,7 @@ def measure(name: str, trainer: Trainer) -> Condition:
         train_nll_by_token=(-train.log_probability.mean(axis=1).T).tolist(),
         test_nll_by_token=(-test.log_probability.mean(axis=1).T).tolist(),
         right=right,
+        without_forward_gain=[index.without for index in trainer.indices(train, test)],
         matrices=[_matrix(trainer, panel, first) for panel in first.panels],
     )
 

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from numerics.index import Index
 from theory.errors import BadInput
 from validation.experiments.corpus import Corpus
-from validation.experiments.measures import Scores, any_right, by_question, gain_index, log_odds, score
+from validation.experiments.measures import Odds, Scores, any_right, by_question, score, sentence_indices, sentence_odds
 from validation.experiments.model import Shape, Transformer
 from validation.experiments.settings import TrainSettings
 
@@ -36,7 +37,7 @@ class History:
 
     `train_nll` (by weight) and `test_nll` -log p of whole answers, `top_1` the share of held-out questions whose
     likeliest answer is right, `train_top_1` that of trained sentences, `rank` and `mass` means over held-out answer
-    tokens, `index` the log-odds gained by what is held out over that gained by its premises (nan: says nothing).
+    tokens, `index` of held-out questions since the first evaluation (nan: nothing was gained forwards).
     """
 
     epoch: list[int] = field(default_factory=list)
@@ -84,7 +85,7 @@ class Trainer:
         self._train = torch.as_tensor(self.train_sentences, device=device)
         self._weight = torch.as_tensor(np.stack([c.weight for c in corpora]), dtype=torch.float32, device=device)
         self._kinds = np.stack([c.kind_numbers for c in corpora])  # (S, m)
-        self._at_start: tuple[np.ndarray, np.ndarray] | None = None
+        self._at_start: Odds | None = None  # of trained and of held-out sentences
 
     # -- training --
     def steps_per_epoch(self) -> int:
@@ -144,10 +145,7 @@ class Trainer:
         question = [c.question for c in self.corpora]
         questions = [by_question(test.whole[s : s + 1], q)[0] for s, q in enumerate(question)]
         right = [any_right(test.right[s : s + 1], q)[0] for s, q in enumerate(question)]
-        odds = log_odds(train.whole), log_odds(test.whole)
-        if self._at_start is None:
-            self._at_start = odds
-        index = gain_index(odds[1] - self._at_start[1], odds[0] - self._at_start[0], self.corpora)
+        index = self.indices(train, test)
         history = self.history
         history.epoch.append(self.epoch)
         weight = np.stack([c.weight for c in self.corpora])
@@ -157,7 +155,14 @@ class Trainer:
         history.train_top_1.append(train.right.mean(axis=1).tolist())
         history.rank.append(test.rank.mean(axis=(1, 2)).tolist())
         history.mass.append(test.mass.mean(axis=(1, 2)).tolist())
-        history.index.append(index.tolist())
+        history.index.append([of_seed.value for of_seed in index])
+
+    def indices(self, train: Scores, test: Scores) -> list[Index]:
+        """The index of each seed, by what was gained since the first evaluation."""
+        odds = sentence_odds(train.whole), sentence_odds(test.whole)
+        if self._at_start is None:
+            self._at_start = odds
+        return sentence_indices(self._at_start, odds, self.corpora)
 
     # -- checkpoints --
     def state(self) -> dict[str, Any]:

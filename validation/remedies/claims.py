@@ -49,10 +49,12 @@ def prediction_text(slug: str, what: str) -> ClaimText:
         f"index-as-predicted-{slug}",
         f"The index lies in its predicted interval ({what})",
         r"\text{index} \in [I^-, I^+]",
-        f"{PROJECT}: asked-embedding-variance, asked-embedding-mean",
+        f"{PROJECT}: asked-embedding-mean, asked-embedding-target-variance",
         (
             "embeddings are drawn from N(0, I/d), and the asked ones are part of no trained context",
             "initial logits of asked rows are near zero",
+            "how trained rows respond to an asked embedding is computed row by row; what rows do through each other, "
+            "smaller by m/d, and the covariance of answer and premise count as width",
             "the mean over questions and seeds is Gaussian: ten or more of them",
             "the interval is narrow enough to tell cursed from lifted",
         ),
@@ -178,7 +180,7 @@ def check_copies(taught: np.ndarray, untaught: np.ndarray, slug: str) -> Claim:
 
     Indices by question and seed. Lifted is an index above one half, nearer to the forward answer than to nothing.
     """
-    lowest, highest = float(taught.min()), float(untaught.max(initial=-np.inf))
+    lowest, highest = float(taught.min(initial=np.inf)), float(untaught.max(initial=-np.inf))
     wrong = float(np.count_nonzero(taught <= 0.5) + np.count_nonzero(untaught >= 0.5))
     return judge(
         copies_text(slug),

@@ -1,4 +1,4 @@
-"""False statements about choices, near the true ones; the checker of each claim must call them false.
+"""False statements about choices, near the true ones; the checker of each claim must call them false (`theory.twin`).
 
 The witness is a small run: six pairs, three held out, two seeds (of a mean over questions four), dimension 48.
 """
@@ -14,11 +14,11 @@ from numerics.losses import Loss
 from numerics.parameter_space import FreeSpace, Parameters
 from numerics.space_descent import last_state
 from numerics.squared_loss import integrated_squared_loss, squared_loss_states
-from theory.claim import Claim, Verdict
+from theory.claim import Claim
 from theory.task import reversal_task
+from theory.twin import TwinVerdict
 from theory.variants import implication, variant
 from validation.compare import interpolation_residual
-from validation.false_twins import NumericalTwin
 from validation.real_runs import descent_settings
 from validation.remedies import claims
 from validation.remedies.choice import Choice
@@ -27,6 +27,7 @@ from validation.remedies.row_claims import CLOSED_FORM_TOLERANCE, implication_ma
 from validation.remedies.schedule import schedule
 from validation.remedies.settings import RemedySettings
 from validation.remedies.trained import Trained, draw_choice, run_choice
+from validation.twin import NumericalTwin
 
 DIMENSION, SEEDS = 48, range(2)
 IMPLICATION = "2 facts, 2 and 2 subjects, seeds 0 and 1"
@@ -89,14 +90,14 @@ def _interval_above() -> Claim:
 
 def _free_is_symmetric() -> Claim:
     real = small(Choice())
-    indices = np.array([g.logit_index() for g in real.gains()])
+    indices = np.array([g.logit_index().value for g in real.gains()])
     return claims.check_symmetric(indices, rounding(real), "twin")
 
 
 def _centred_is_one() -> Claim:
     choice = Choice(parameters="symmetric")
     real = small(choice)
-    indices = np.array([g.centred_logit_index() for g in real.gains()])
+    indices = np.array([g.centred_logit_index().value for g in real.gains()])
     return claims.check_symmetric(indices, rounding(real), "twin")
 
 
@@ -128,7 +129,7 @@ def _closed_form_at_half_time() -> Claim:
 
 
 def _copies_lift_all() -> Claim:
-    indices = np.array([g.answer / g.premise for g in small(Choice(data="reversed-copies")).gains()])
+    indices = np.array([g.ratios for g in small(Choice(data="reversed-copies")).gains()])
     return claims.check_copies(indices, indices[:, :0], "twin")
 
 
@@ -170,6 +171,6 @@ TWINS = (
 
 
 @cache
-def twin_verdicts() -> tuple[tuple[str, Verdict], ...]:
-    """The answer of each twin's checker, by id; they depend on no settings, so once a process is enough."""
-    return tuple((twin.id, twin.check().verdict) for twin in TWINS)
+def twin_verdicts() -> tuple[TwinVerdict, ...]:
+    """What became of each twin; they depend on no settings, so once a process is enough."""
+    return tuple(twin.verdict() for twin in TWINS)

@@ -106,6 +106,8 @@ def _legend(result: RemediesResult, columns: tuple[str, ...]) -> str:
 def index_text(row: Row) -> str:
     """The index with its interval; with reversed copies also that of facts with and without one."""
     text = _with_interval(row.index)
+    if row.without_forward_gain:
+        text += f"\n{row.without_forward_gain} of {row.questions * len(row.index.by_seed)} without forward gain"
     if not row.learnt:
         text += "\nnot learnt"
     if row.taught is not None and row.untaught is not None:
@@ -144,6 +146,7 @@ def record(row: Row) -> dict[str, Any]:
         "id": row.choice.slug,
         "label": row.choice.label,
         "index": row.index.mean,
+        "without_forward_gain": row.without_forward_gain,
         "index_low": low,
         "index_high": high,
         "index_taught": None if row.taught is None else row.taught.mean,

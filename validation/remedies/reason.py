@@ -103,7 +103,7 @@ def _reasons(c: Choice) -> tuple[tuple[bool, str, str | None], ...]:
         (
             c.data == "control",
             "the answer is learnt as an answer, but in the rows of other questions",
-            "asked-embedding-variance",
+            "asked-embedding-mean",
         ),
         (
             c.loss == "squared",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from numerics.index import mean_of_known
 from theory.claim import Claim, Verdict, joint_verdict
 from theory.task import Task
 from validation.remedies.choice import Choice
@@ -20,14 +21,14 @@ CONFIDENCE = 0.95  # of the intervals over seeds that are shown: of the mean, by
 
 @dataclass(frozen=True)
 class OverSeeds:
-    """A number for each seed."""
+    """A number for each seed; an index may be no number, where none of its questions has one."""
 
     by_seed: tuple[float, ...]
 
     @property
     def mean(self) -> float:
-        """The mean over seeds."""
-        return float(np.mean(self.by_seed))
+        """The mean over the seeds whose value is a number."""
+        return mean_of_known(self.by_seed)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -62,6 +63,7 @@ class Prediction:
 class Row:
     """One choice, S seeds. Indices are over all questions; `taught` and `untaught` over those with and without a copy.
 
+    `without_forward_gain` counts, over all seeds, the questions that have no index, as their premises gained nothing.
     `trained_p` and `asked_p` mean probabilities of right answers; `attainable_p` what `trained_p` is where the loss is
     least; `chance` 1/m; `rival_p` that of the best other token
     that is never trained there; `first` the share of questions whose right answer is above all such. `flow` is the
@@ -71,6 +73,7 @@ class Row:
     choice: Choice
     task: Task
     questions: int
+    without_forward_gain: int
     index: OverSeeds
     taught: OverSeeds | None
     untaught: OverSeeds | None
@@ -116,6 +119,7 @@ class Row:
             "contexts": self.task.trained_contexts,
             "vocabulary": self.task.vocabulary_size,
             "questions": self.questions,
+            "without_forward_gain": self.without_forward_gain,
             "chance": self.chance,
             "attainable_p": self.attainable_p,
             "learnt": self.learnt,

@@ -172,14 +172,15 @@ def _law_of_the_index_claims(trained: Trained, row: Row, law: Prediction) -> Ite
     slug, label = row.choice.slug, row.choice.label
     taught = np.array([q.taught for q in trained.variant.asked])
     untaught = row.index if row.untaught is None else row.untaught
-    count = int((~taught).sum()) * len(trained.seeds)
+    found = trained.gains()
+    count = sum(g.index(~taught).questions for g in found)  # without those that have no forward gain
     claim = claims.check_prediction(untaught.mean, law.low, law.high, slug, label, count)
     wide = FEW_DIMENSIONS.format(low=law.low, high=law.high) if law.high - law.low >= 1.0 else ""
     few = FEW_QUESTIONS.format(count=count, least=GAUSSIAN_MEAN) if count < GAUSSIAN_MEAN else ""
     yield claim.not_applicable(wide or few) if wide or few else claim
     if trained.choice.data == "reversed-copies":
-        indices = np.array([g.answer / g.premise for g in trained.gains()])
-        claim = claims.check_copies(indices[:, taught], indices[:, ~taught], slug)
+        covered, others = (np.concatenate([g.ratios[which] for g in found]) for which in (taught, ~taught))
+        claim = claims.check_copies(covered[np.isfinite(covered)], others[np.isfinite(others)], slug)
         # one question strays as many deviations further as the square root of how many there are
         strays = np.sqrt(count) * (law.high - law.low) / 2.0 >= 0.5 - abs(law.mean)
         why = UNLEARNT if not row.learnt else FEW_DIMENSIONS.format(low=law.low, high=law.high) if strays else ""

@@ -6,7 +6,7 @@ from typing import Any
 from theory.claim import Verdict
 from theory.theorem import CheckedTheorem
 from validation.present import headlines
-from validation.report.claims import COLUMNS, claims_table, number, verdict_cells
+from validation.report.claims import COLUMNS, claims_table, compared, verdict_cells
 from validation.report.data import ReportData
 from validation.report.derivations import derivations_section
 from validation.report.document import (
@@ -107,7 +107,7 @@ def _theorem_row(checked: CheckedTheorem) -> tuple[Prose, ...]:
     title: Prose = (Reference(checked.theorem.title, f"theorem-{checked.theorem.id}"),)
     if checked.verdict != "holds" and outcome.detail:
         title = (*title, f": {outcome.detail}")
-    return (title, *verdict_cells(checked.verdict, outcome.evidence), number(outcome.measured), number(outcome.bound))
+    return (title, *verdict_cells(checked.verdict, outcome.evidence), *compared(outcome))
 
 
 def _full_stop(text: str) -> str:

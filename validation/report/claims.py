@@ -4,11 +4,14 @@ import math
 from collections.abc import Iterable
 
 from theory.claim import Claim, Evidence, Verdict
+from theory.theorem import Outcome
 from validation.report.document import Badge, Code, Column, Math, Number, Prose, Table
 
 COLUMNS = (
     *map(Column, ("claim", "verdict", "evidence")),
-    *(Column(name, numeric=True) for name in ("measured", "bound", "margin")),
+    Column("measured", numeric=True),
+    Column("is"),
+    *(Column(name, numeric=True) for name in ("bound", "margin")),
 )
 
 
@@ -19,8 +22,12 @@ def claims_table(id: str, caption: Prose, claims: Iterable[Claim]) -> Table:
 
 def _row(claim: Claim) -> tuple[Prose, ...]:
     title = claim.title + (f": {claim.detail}" if claim.verdict != "holds" and claim.detail else "")
-    numbers = (number(value) for value in (claim.measured, claim.bound, margin(claim)))
-    return ((title,), *verdict_cells(claim.verdict, claim.evidence), *numbers)
+    return ((title,), *verdict_cells(claim.verdict, claim.evidence), *compared(claim), number(margin(claim)))
+
+
+def compared(judged: Claim | Outcome) -> tuple[Prose, Prose, Prose]:
+    """The number measured, how it stands to its bound, and the bound."""
+    return number(judged.measured), (judged.standing,) if judged.standing else (), number(judged.bound)
 
 
 def claim_details_table(id: str, claims: Iterable[Claim]) -> Table:

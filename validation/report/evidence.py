@@ -7,6 +7,7 @@ import numpy as np
 
 from theory.counting import numeral
 from theory.laws import derive_all
+from validation.loss_picture import curves_of
 from validation.report import figures
 from validation.report.claims import claim_details_table
 from validation.report.data import ReportData
@@ -62,7 +63,7 @@ def summary_figure(data: ReportData) -> Figure | None:
 # -- losses --
 def loss_figure(group: list[SeededTrajectory], id: str) -> Figure | None:
     """Training and reversal loss over time of one model at one dimension; None where nothing lies after t = 0."""
-    curves = [curve for trajectory in group for curve in _curves(trajectory)]
+    curves = [curve for trajectory in group for curve in curves_of(trajectory)]
     if not curves:
         return None
     first, task = group[0].by_seed[0], group[0].task
@@ -85,17 +86,6 @@ def loss_figure(group: list[SeededTrajectory], id: str) -> Figure | None:
         data,
         partial(figures.losses, curves, level),
     )
-
-
-def _curves(trajectory: SeededTrajectory) -> Iterator[figures.Curve]:
-    """Loss and reversal loss of one source with the band over seeds, where they are numbers."""
-    time = trajectory.by_seed[0].time
-    for quantity, name in (("training loss", "loss"), ("reversal loss", "reversal_loss")):
-        values = np.array([getattr(t, name) for t in trajectory.by_seed])  # (S, T)
-        if np.isfinite(values).all() and (values[:, time > 0] > 0).any():
-            source, seeds = trajectory.by_seed[0].source, len(values)
-            low, high = values.min(axis=0), values.max(axis=0)
-            yield figures.Curve(quantity, source, seeds, time, values.mean(axis=0), low, high)
 
 
 # -- measured for the report --

@@ -1,6 +1,6 @@
 """Drawings of a report: from plain numbers to Matplotlib. Nothing is computed here.
 
-Colours are those of Okabe and Ito, which people with any colour vision tell apart; lines and marks differ as well.
+Colours are those of `numerics.picture`.
 A dark page puts those of DARK in the place of those of LIGHT (see `validation.report.svg`).
 """
 
@@ -13,26 +13,13 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from numerics.picture import LIGHT, Curve, Palette, decades, draw_losses
 
 WIDTH, HEIGHT = 5.8, 4.0  # inches: readable on a phone, half a printed page
 MOST_POINTS = 2_000  # of a scatter: more overlap and make the file large
 
 
-@dataclass(frozen=True)
-class Palette:
-    """The colours of a page."""
-
-    page: str
-    ink: str
-    faint: str
-    blue: str
-    orange: str
-    green: str
-    purple: str
-
-
-LIGHT = Palette("#ffffff", "#1a1a1a", "#8a8a8a", "#0072b2", "#d55e00", "#009e73", "#b0578d")
 DARK = Palette("#15191e", "#e6e6e6", "#9a9a9a", "#56b4e9", "#f0933c", "#2ec7a0", "#e39ac7")
 
 
@@ -69,82 +56,12 @@ def legend_below(drawing: Drawing, axes: Axes, columns: int = 2) -> None:
     drawing.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
-def decades(axes: Axes, *names: str) -> None:
-    """Logarithmic axes with labels at a few decades only."""
-    for name in names:
-        axis = getattr(axes, f"{name}axis")
-        axes.set(**{f"{name}scale": "log"})
-        axis.set_minor_formatter(NullFormatter())
-        low, high = np.log10(getattr(axes, f"get_{name}lim")())
-        if high - low > 2.2:
-            axis.set_major_locator(LogLocator(base=10, numticks=8))
-            axis.set_major_formatter(FuncFormatter(_power_of_ten))
-        else:
-            axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
-            axis.set_major_formatter("{x:g}")
-
-
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def _power_of_ten(value: float, _: int) -> str:
-    """A decade in plain letters: typesetting formulas on ticks would take most of the time that a drawing takes."""
-    return f"10{str(round(np.log10(value))).translate(RAISED)}"
-
-
 # -- losses --
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """A loss over time from one source: values, and the smallest and largest over seeds; shapes (T,)."""
-
-    quantity: str
-    source: str
-    seeds: int
-    time: np.ndarray
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    @property
-    def label(self) -> str:
-        """What the legend says."""
-        return f"{self.quantity}, {self.source}" + (f" ({self.seeds} seeds)" if self.seeds > 1 else "")
-
-
-# Drawn over each other: a wide pale line, a dashed one, dots, and marks for real training.
-SOURCE_STYLE: dict[str, dict[str, Any]] = {
-    "closed form": {"linestyle": "-", "linewidth": 5.0, "alpha": 0.35},
-    "flow": {"linestyle": "--", "linewidth": 1.6},
-    "descent": {"linestyle": ":", "linewidth": 2.6},
-    "training": {"linestyle": "none", "marker": "o", "markersize": 4.5, "markerfacecolor": "none"},
-}
-
-
 def losses(curves: Sequence[Curve], level: float) -> Drawing:
     """Losses over time on log axes, the band over seeds, and a line at `level` = log m."""
     with page(HEIGHT + 0.16 * len(curves)) as (drawing, palette):
         axes = drawing.add_subplot()
-        for curve in curves:
-            color = palette.blue if curve.quantity == "training loss" else palette.orange
-            shown = (curve.time > 0) & (curve.value > 0)
-            time = curve.time[shown]
-            if curve.seeds > 1:
-                axes.fill_between(time, curve.low[shown], curve.high[shown], color=color, alpha=0.2, linewidth=0)
-            axes.plot(time, curve.value[shown], color=color, label=curve.label, **SOURCE_STYLE[curve.source])
-        top = max(level, *(float(np.nanmax(curve.high)) for curve in curves))
-        lowest = min(float(np.min(curve.low[curve.low > 0], initial=level)) for curve in curves)
-        axes.set(xlabel="time (step size × steps)", ylabel="loss (nats)", ylim=(lowest / 1.3, 1.7 * top))
-        axes.axhline(level, color=palette.faint, linewidth=0.9, zorder=1)
-        axes.annotate(
-            f"log m = {level:.3g}",
-            (0.01, level),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 5),
-            textcoords="offset points",
-            color=palette.ink,
-            fontsize=9,
-        )
-        decades(axes, "x", "y")
+        draw_losses(axes, curves, level, palette)
         legend_below(drawing, axes)
         return drawing
 

@@ -5,6 +5,7 @@ from math import isnan
 
 from theory.counting import numeral
 from theory.laws import derive_all
+from validation.present import without_text
 from validation.remedies.reason import reason
 from validation.remedies.result import RemediesResult, Row
 from validation.report.claims import claim_details_table, claims_table
@@ -64,6 +65,8 @@ def _row(row: Row, known: set[str]) -> tuple[Prose, ...]:
         Number(row.index.mean, 3),
         f" [{numeral(low, '.3f')}, {numeral(high, '.3f')}]" if low < high else "",
     )
+    if row.without_forward_gain:
+        index = (*index, without_text(row.without_forward_gain, row.questions * len(row.index.by_seed)))
     if not row.learnt:
         index = (*index, ", not learnt")
     if row.taught is not None and row.untaught is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
+from numerics.picture import decades
 from validation.report.figures import HEIGHT, legend_below, page
 
 PANEL = 2.6  # inches of one heat map
@@ -32,9 +33,14 @@ class Level:
 
 
 def over_epochs(
-    epoch: np.ndarray, lines: Sequence[Line], levels: Sequence[Level], name: str, logarithmic: bool
+    epoch: np.ndarray,
+    lines: Sequence[Line],
+    levels: Sequence[Level],
+    name: str,
+    logarithmic: bool,
+    limits: tuple[float, float] | None = None,
 ) -> Drawing:
-    """Lines with their bands over seeds, against epochs, with labelled levels."""
+    """Lines with their bands over seeds, against epochs, with labelled levels; `limits` of the vertical axis."""
     with page(HEIGHT + 0.15 * len(lines)) as (drawing, palette):
         axes = drawing.add_subplot()
         for line in lines:
@@ -54,9 +60,10 @@ def over_epochs(
                 fontsize=9,
             )
         axes.set(xlabel="epoch", ylabel=name, xlim=(0, epoch[-1]))
+        if limits is not None:
+            axes.set_ylim(*limits)
         if logarithmic:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter("{x:g}")
+            decades(axes, "y")
         legend_below(drawing, axes)
         return drawing
 

@@ -8,6 +8,7 @@ import numpy as np
 from theory.counting import numeral
 from validation.experiments.corpus_of import CONTROL
 from validation.experiments.result import Condition, Matrix, RunResult
+from validation.present import without_text
 from validation.report import run_figures
 from validation.report.claims import claim_details_table, claims_table
 from validation.report.document import (
@@ -78,8 +79,8 @@ def runs_table(runs: Sequence[RunResult]) -> Table:
     caption = (
         "Trained and held-out answers at the end of training. log V is the loss of a guess among all tokens, log of "
         "sort that among the tokens of the right sort; right counts questions over all seeds, "
-        "answered where any of several held-out answers comes first; the index is the log-odds "
-        "gained by what is held out over that gained by its premises (0 cursed, 1 lifted).",
+        "answered where any of several held-out answers comes first; the index is the mean over questions of log-odds "
+        "gained by the answer over those gained by its premises (0 cursed, 1 lifted).",
     )
     return Table("runs-table", caption, columns, rows)
 
@@ -96,8 +97,14 @@ def _row(result: RunResult, condition: Condition, section: str) -> tuple[Prose, 
         (Number(sum(condition.right)), f" of {condition.asked}"),
         (Number(float(condition.final("rank").mean())),),
         (Number(float(condition.final("mass").mean()), 3),),
-        _spread(condition.final("index")),
+        _spread(condition.final("index")) + _without(condition, condition.questions * len(condition.right)),
     )
+
+
+def _without(condition: Condition, asked: int) -> Prose:
+    """How many of the questions have no index, where some have none."""
+    text = without_text(sum(condition.without_forward_gain), asked)
+    return (text,) if text else ()
 
 
 def _spread(values: np.ndarray) -> Prose:
@@ -197,11 +204,20 @@ def index_figure(result: RunResult, id: str) -> Figure:
     said = "; ".join(f"{line.label} {numeral(line.mean[-1])} at the end" for line in lines)
     return Figure(
         id,
-        ("Log-odds gained by held-out answers over log-odds gained by their premises.",),
+        (
+            "Log-odds gained by held-out answers over log-odds gained by their premises, mean over questions. The "
+            "first epochs, where premises have gained next to nothing, may lie outside of the picture.",
+        ),
         f"Line plot of the index over {first.epoch[-1]} epochs, with lines at 0 and 1: {said}.",
         _line_data(first.epoch, lines),
-        partial(run_figures.over_epochs, np.array(first.epoch), lines, levels, "index", False),
+        partial(run_figures.over_epochs, np.array(first.epoch), lines, levels, "index", False, _index_limits(lines)),
     )
+
+
+def _index_limits(lines: Sequence[Line]) -> tuple[float, float]:
+    """From cursed to lifted with room around, and as far as the indices of the last epoch."""
+    last = [float(x) for line in lines for x in (line.low[-1], line.high[-1]) if np.isfinite(x)]
+    return min([-0.5, *last]) - 0.1, max([1.5, *last]) + 0.1
 
 
 def _line_data(epoch: Sequence[int], lines: Sequence[Line]) -> FigureData:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from matplotlib import rc_context
 from matplotlib.figure import Figure as Drawing
 
-from validation.report.figures import LIGHT
+from numerics.picture import LIGHT
 
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 # Colours that the page's style sheet names, so that one drawing serves a light page and a dark one.

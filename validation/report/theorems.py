@@ -7,7 +7,7 @@ from theory.claim import Claim, joint_verdict, weakest_evidence
 from theory.laws import derive_all
 from theory.theorem import CheckedTheorem, Finding, Link, LinkProof
 from validation.check import CheckResult
-from validation.check_present import number_text
+from validation.check_present import compared_text, number_text
 from validation.coverage import CoveredClaim
 from validation.report.claims import claims_table, number, verdict_cells
 from validation.report.document import (
@@ -97,9 +97,9 @@ def _found(finding: Finding) -> Prose:
 def _conclusion(checked: CheckedTheorem) -> Iterator[Block]:
     outcome = checked.outcome
     said: list[str] = []
-    if outcome.measured is not None:
-        said.append(f"measured {number_text(outcome.measured)}")
-    if outcome.bound is not None:
+    if measured := compared_text(outcome):
+        said.append(measured)
+    elif outcome.bound is not None:
         said.append(f"bound {number_text(outcome.bound)}")
     if outcome.detail:
         said.append(outcome.detail)

@@ -9,7 +9,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from validation.report.figures import LIGHT, Palette, page
+from numerics.picture import LIGHT, Palette
+from validation.report.figures import page
 from validation.sweep.panel import Panel, label_of, logarithmic, scale_axis
 from validation.sweep.spec import Picture
 
@@ -30,10 +31,25 @@ def colors_of(palette: Palette) -> tuple[str, ...]:
     return (palette.blue, palette.green, palette.orange, palette.ink, palette.purple, palette.faint)
 
 
+def columns_of(count: int) -> int:
+    """How many panels stand beside each other; four make a square, which leaves no place empty."""
+    return 2 if count == 4 else min(count, MOST_COLUMNS)
+
+
+def name_axes(panels: Sequence[Axes], x: str, y: str) -> None:
+    """Names and numbers below the lowest panel of each column and left of the first of each row."""
+    columns = columns_of(len(panels))
+    for place, axes in enumerate(panels):
+        lowest, first = place + columns >= len(panels), place % columns == 0
+        axes.set(xlabel=x if lowest else "", ylabel=y if first else "")
+        axes.tick_params(axis="x", which="both", labelbottom=lowest)
+        axes.tick_params(axis="y", which="both", labelleft=first)
+
+
 @contextmanager
 def panels_page(count: int, lines: int, title: str | None) -> Iterator[tuple[Drawing, list[Axes]]]:
     """A drawing with `count` panels that share their axes, and room for `lines` of a legend below."""
-    columns = min(count, MOST_COLUMNS)
+    columns = columns_of(count)
     rows = -(-count // columns)
     height = PANEL_HEIGHT * rows + 0.22 * lines + (0.3 if title else 0.0)
     with page(height) as (drawing, palette):
@@ -72,8 +88,7 @@ def draw_lines(picture: Picture, panels: Sequence[Panel], title: str | None) -> 
         for axes in places:
             scale_axis(axes, "x", log_x)
             scale_axis(axes, "y", log_y)
-            axes.set(xlabel=label_of(picture.x, picture), ylabel=_vertical(picture))
-            axes.label_outer()
+        name_axes(places, label_of(picture.x, picture), _vertical(picture))
         if picture.limits is not None:
             places[0].set_ylim(*picture.limits)
         named: dict[str, Any] = {}

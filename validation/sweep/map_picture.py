@@ -12,8 +12,8 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from validation.report.figures import LIGHT
-from validation.sweep.line_picture import panels_page
+from numerics.picture import LIGHT, label_decades
+from validation.sweep.line_picture import name_axes, panels_page
 from validation.sweep.panel import Panel, label_of, logarithmic, scale_axis
 from validation.sweep.spec import Picture
 
@@ -43,11 +43,10 @@ def draw_map(picture: Picture, panels: Sequence[Panel], title: str | None) -> Dr
             for number, name in enumerate(picture.lines):
                 if _contour(axes, panel, picture, name, STYLES[number % len(STYLES)], (log_x, log_y)):
                     drawn.add(name)
-            scale_axis(axes, "x", log_x)  # the locators by the limits that the cells made
-            scale_axis(axes, "y", log_y)
-            axes.set(xlabel=label_of(picture.x, picture), ylabel=label_of(picture.y, picture))
-            axes.label_outer()
+        name_axes(places, label_of(picture.x, picture), label_of(picture.y, picture))
         bar = drawing.colorbar(ScalarMappable(scale, colors), ax=places, label=label_of(picture.value, picture))
+        if isinstance(scale, LogNorm):
+            label_decades(bar.ax.yaxis)
         bar.outline.set_visible(False)
         handles: list[Line2D | Patch] = [
             Line2D([], [], color=LIGHT.orange, linewidth=2.2, linestyle=STYLES[n % len(STYLES)],

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from validation.report.figures import decades
+from numerics.picture import decades
 from validation.sweep.spec import Picture
 from validation.sweep.table import Row
 

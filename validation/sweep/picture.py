@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 from validation.report.svg import svg_file
@@ -23,13 +24,19 @@ MOST_PANELS = 12
 
 
 def draw_pictures(design: Design, rows: Sequence[Row], folder: Path) -> list[str]:
-    """Write each picture of the sweep as SVG and PNG into `folder`; returns a note for each that cannot be drawn."""
+    """Write each picture of the sweep as SVG and PNG into `folder`; returns a note for each not drawn whole."""
     notes = []
     for name, picture in zip(design.spec.picture_names, design.spec.picture, strict=True):
         if problem := _problem(picture, rows):
             notes.append(f"picture {name} is left out: {problem}")
             continue
-        panels = list(panels_of(picture, rows))
+        panels: list[Panel] = []
+        empty: list[Panel] = []
+        for panel in panels_of(picture, rows):
+            seen = any(np.isfinite(panel.numbers(column)).any() for column in picture.columns)
+            (panels if seen else empty).append(panel)
+        if empty:
+            notes.append(f"picture {name} has no panel for {'; '.join(p.title for p in empty)}: no cell has a value")
         drawing = draw(picture, panels, design)
         folder.mkdir(exist_ok=True)
         # no dates and no version: the same table gives the same bytes

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from theory.claim import Verdict
 
 VERDICTS: tuple[Verdict, ...] = ("holds", "fails", "undecided", "not applicable")
@@ -30,7 +28,6 @@ def verify_record(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
     Losses in nats. `prediction_` stands at the dimension and time of the prediction, `real_` at those of training.
     """
-    from validation.present import asymmetry_index
     from validation.settings import VerifySettings
     from validation.verify import verify
 
@@ -45,8 +42,8 @@ def verify_record(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
             record[f"{name}_loss"] = float(last.loss[-1])
             record[f"{name}_reversal_loss"] = float(last.reversal_loss[-1])
             if trajectory.task.queries:
-                with np.errstate(all="ignore"):
-                    record[f"{name}_index"] = asymmetry_index(last)
+                record[f"{name}_index"] = trajectory.index.mean
+                record[f"{name}_without_forward_gain"] = trajectory.index.without
     return record
 
 
@@ -97,5 +94,6 @@ def train_record(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
             f"{name}_questions": condition.questions,
             f"{name}_rank": float(condition.final("rank")[0]),
             f"{name}_index": float(condition.final("index")[0]),
+            f"{name}_without_forward_gain": condition.without_forward_gain[0],
         }
     return record

@@ -8,13 +8,15 @@ from scipy.stats import binom
 
 from validation.experiments import claims
 from validation.experiments.claims import claims_of
-from validation.experiments.false_twins import TWINS, RunTwin, witness
+from validation.experiments.false_twins import TWINS, witness
+from validation.twin import NumericalTwin
 
 
-@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: f"{twin.of}/{twin.title}")
-def test_every_false_twin_is_rejected(twin: RunTwin) -> None:
+@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.id)
+def test_every_false_twin_is_rejected(twin: NumericalTwin) -> None:
     """The claim's own checker answers `fails` for measures that violate it."""
     claim = twin.check()
+    assert twin.verdict().refused
     assert claim.id.startswith(twin.of)
     assert claim.verdict == "fails"
     assert claim.measured is not None

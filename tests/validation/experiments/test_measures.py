@@ -10,17 +10,19 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 import validation.experiments.measures as measures
+from numerics.index import Index
+from theory.facts import Fact
 from validation.experiments.corpora import chain_corpus, in_context_corpus, related_corpus, reversal_corpus
 from validation.experiments.corpus import Corpus, Panel
+from validation.experiments.fact_corpus import reversal_fact_corpus
 from validation.experiments.measures import (
-    SMALLEST_GAIN,
     any_right,
     by_question,
     cosine_matrix,
-    gain_index,
-    log_odds,
     panel_matrix,
     score,
+    sentence_indices,
+    sentence_odds,
 )
 from validation.experiments.model import Shape, Transformer
 
@@ -166,13 +168,18 @@ def test_questions_are_in_the_order_of_their_numbers() -> None:
 def test_log_odds_are_finite_near_certainty() -> None:
     """log p - log(1 - p) to double precision, with log(1 - p) from log p itself; at p = 1 the bound of a double."""
     p = np.array([1e-300, 1e-9, 0.2, 0.5, 0.9])
-    np.testing.assert_allclose(log_odds(np.log(p)), np.log(p) - np.log1p(-p), rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(sentence_odds(np.log(p)), np.log(p) - np.log1p(-p), rtol=1e-14, atol=1e-15)
     # where p rounds to 1 - 1e-12, its logarithm still tells how far it is
-    assert log_odds(np.array([-1e-12]))[0] == pytest.approx(12 * np.log(10), abs=1e-9)
-    certain = log_odds(np.array([0.0, -1e-20, 1e-17]))  # the last as rounding leaves it
+    assert sentence_odds(np.array([-1e-12]))[0] == pytest.approx(12 * np.log(10), abs=1e-9)
+    certain = sentence_odds(np.array([0.0, -1e-20, 1e-17]))  # the last as rounding leaves it
     np.testing.assert_allclose(certain, -np.log(np.finfo(float).eps), rtol=1e-15)
-    increasing = log_odds(-np.geomspace(30, 1e-15, 50))
+    increasing = sentence_odds(-np.geomspace(30, 1e-15, 50))
     assert (np.diff(increasing) > 0).all()
+
+
+def gained(train: np.ndarray, test: np.ndarray, corpora: list[Corpus]) -> list[Index]:
+    """The indices of log-odds gained by trained (S, K) and held-out (S, Q) sentences since log-odds of zero."""
+    return sentence_indices((0.0 * train, 0.0 * test), (train, test), corpora)
 
 
 @pytest.mark.parametrize("corpus", [reversal_corpus(50, 1, 0), chain_corpus(50, 1, 0), related_corpus(40, 0)])
@@ -188,7 +195,9 @@ def test_the_index_is_the_mean_of_ratios(corpus: Corpus) -> None:
             for q, premises in enumerate(corpus.premises)
         ]
         expected.append(sum(ratios) / len(ratios))
-    np.testing.assert_allclose(gain_index(test, train, [corpus, corpus]), expected, rtol=1e-13)
+    found = gained(train, test, [corpus, corpus])
+    np.testing.assert_allclose([index.value for index in found], expected, rtol=1e-13)
+    assert [(index.questions, index.without) for index in found] == 2 * [(len(corpus.test), 0)]
 
 
 def test_the_index_of_equal_gains_is_one() -> None:
@@ -196,19 +205,35 @@ def test_the_index_of_equal_gains_is_one() -> None:
     corpus = reversal_corpus(50, 1, 0)
     train = np.random.default_rng(3).uniform(2, 9, (2, len(corpus.train)))
     test = np.stack([train[0][corpus.premises[:, 0]], np.zeros(len(corpus.test))])
-    np.testing.assert_allclose(gain_index(test, train, [corpus, corpus]), [1.0, 0.0], atol=1e-15)
+    found = gained(train, test, [corpus, corpus])
+    np.testing.assert_allclose([index.value for index in found], [1.0, 0.0], atol=1e-15)
 
 
-def test_the_index_says_nothing_where_nothing_was_learnt() -> None:
-    """nan where premises gained SMALLEST_GAIN or less on average, where they lost, and where there are none."""
+def test_several_answers_are_one_question_of_the_index() -> None:
+    """p of two right answers is summed and premises of both count: 0.2 + 0.3 to 0.4 + 0.5 over 3 and 5 is log 9 / 4."""
+    facts = [Fact("Ann", "parent", "Bo"), Fact("Cy", "parent", "Bo")]
+    corpus = reversal_fact_corpus(facts, "children", control=False)
+    assert corpus.question.tolist() == [0, 0]
+    start, end = (sentence_odds(np.log([p])) for p in ([0.2, 0.3], [0.4, 0.5]))
+    train = np.array([[3.0, 5.0]])
+    (found,) = sentence_indices((0.0 * train, start), (train, end), [corpus])
+    assert found.value == pytest.approx(np.log(9.0) / 4.0, rel=1e-14)
+    assert (found.questions, found.without) == (1, 0)
+
+
+def test_questions_without_forward_gain_are_counted_and_left_out() -> None:
+    """Premises that lost or gained nothing give no ratio; where all are so, or there are none, the index is nan."""
     corpus = reversal_corpus(50, 1, 0)
-    gains = np.array([0.0, -5.0, 0.99, 1.01]) * SMALLEST_GAIN
-    train = np.repeat(gains[:, None], len(corpus.train), axis=1)
-    index = gain_index(np.ones((4, len(corpus.test))), train, [corpus] * 4)
-    assert np.isnan(index).tolist() == [True, True, True, False]
+    count = len(corpus.test)
+    train = np.repeat(np.array([0.0, -5.0, 1e-3, 2.0])[:, None], len(corpus.train), axis=1)
+    train[3, corpus.premises[0, 0]], train[3, corpus.premises[1, 0]] = 0.0, -3.0
+    found = gained(train, np.ones((4, count)), [corpus] * 4)
+    assert [index.without for index in found] == [count, count, 0, 2]
+    np.testing.assert_allclose([index.value for index in found], [np.nan, np.nan, 1e3, 0.5], rtol=1e-13)
     alone = in_context_corpus(80, 0)
-    sizes = (1, len(alone.test)), (1, len(alone.train))
-    assert np.isnan(gain_index(np.ones(sizes[0]), 5 * np.ones(sizes[1]), [alone])).all()
+    (nothing,) = gained(5 * np.ones((1, len(alone.train))), np.ones((1, len(alone.test))), [alone])
+    assert np.isnan(nothing.value)
+    assert (nothing.questions, nothing.without) == (0, 0)
 
 
 # -- panels --

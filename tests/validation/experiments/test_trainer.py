@@ -25,7 +25,7 @@ from validation.experiments.corpora import reversal_corpus
 from validation.experiments.corpus import Corpus
 from validation.experiments.corpus_of import PLAIN, build_corpora
 from validation.experiments.fact_corpus import reversal_fact_corpus
-from validation.experiments.measures import Scores, gain_index, log_odds
+from validation.experiments.measures import Scores, sentence_indices, sentence_odds
 from validation.experiments.settings import TrainSettings
 from validation.experiments.trainer import EVALUATIONS, Diverged, Trainer, evaluation_epochs
 
@@ -267,8 +267,9 @@ def test_the_history_is_that_of_the_scores(make: Callable[..., Trainer], monkeyp
         assert history.train_top_1[1][s] == pytest.approx(train.right[s].mean())
         assert history.rank[1][s] == pytest.approx(test.rank[s].mean())
         assert history.mass[1][s] == pytest.approx(test.mass[s].mean())
-    gained = [log_odds(now.whole) - log_odds(then.whole) for then, now in zip(*at, strict=True)]
-    np.testing.assert_array_equal(history.index[1], gain_index(gained[1], gained[0], trainer.corpora))
+    (first, asked), (last, answered) = ([sentence_odds(scores.whole) for scores in pair] for pair in at)
+    expected = sentence_indices((first, asked), (last, answered), trainer.corpora)
+    np.testing.assert_array_equal(history.index[1], [index.value for index in expected])
     assert np.isfinite(history.index[1]).all()
     assert np.isnan(history.index[0]).all()  # nothing is gained at the start
     assert history.array("rank").shape == (2, 2)

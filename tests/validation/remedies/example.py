@@ -25,6 +25,7 @@ def made_row(choice: Choice, index: tuple[float, ...] = (0.1, 0.3), **changed: o
     half = OverSeeds((0.5, 0.5))
     given = {
         "index": OverSeeds(index),
+        "without_forward_gain": 0,
         "taught": None,
         "untaught": None,
         "flow": OverSeeds(index),

@@ -8,12 +8,13 @@ import pytest
 
 from theory.claim import Claim
 from theory.task import reversal_task
+from theory.twin import TwinVerdict
 from validation.compare import check_twins
-from validation.false_twins import NumericalTwin
 from validation.remedies import claims, false_twins
 from validation.remedies.choice import Choice
 from validation.remedies.false_twins import SETTINGS, TWINS
 from validation.remedies.measure import measure
+from validation.twin import NumericalTwin
 
 CHECKERS = {name: f for name, f in inspect.getmembers(claims, inspect.isfunction) if f.__module__ == claims.__name__}
 # the kinds of claims that a row can make, each with a choice that makes it
@@ -80,9 +81,9 @@ def test_verdicts_are_those_of_the_checkers(monkeypatch: pytest.MonkeyPatch) -> 
     twins = [twin for twin in TWINS if twin.title in ("any Theta", "merged Theta")]
     monkeypatch.setattr(false_twins, "TWINS", twins)
     verdicts = false_twins.twin_verdicts.__wrapped__()
-    assert verdicts == tuple((twin.id, "fails") for twin in twins)
+    assert verdicts == tuple(TwinVerdict(twin.id, violated=True, proved=False) for twin in twins)
     assert check_twins(verdicts).verdict == "holds"
-    assert check_twins([*verdicts, ("another", "holds")]).verdict == "fails"
+    assert check_twins([*verdicts, TwinVerdict("another", violated=True, proved=True)]).verdict == "fails"
 
 
 def test_checkers_are_undecided_about_what_is_no_number() -> None:

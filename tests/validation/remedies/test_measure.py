@@ -13,6 +13,7 @@ from numerics.space_flow import flow_states
 from theory.errors import BadInput
 from theory.facts import Fact, reversal_task_from_facts
 from theory.task import Task, chain_of_thought_task, first_pairs, reversal_task
+from theory.twin import TwinVerdict
 from theory.variants import variant
 from validation.remedies.cells import cell_record
 from validation.remedies.choice import Choice, shown_choices
@@ -342,7 +343,9 @@ def test_a_part_of_a_large_task_is_said() -> None:
 
 def test_rows_come_by_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """The largest index first; derivations of the rows' reasons and the false twins are claims of the whole."""
-    monkeypatch.setattr("validation.remedies.run.twin_verdicts", lambda: (("a/b", "fails"),))
+    monkeypatch.setattr(
+        "validation.remedies.run.twin_verdicts", lambda: (TwinVerdict("a/b", violated=True, proved=False),)
+    )
     told: list[tuple[str, float]] = []
     settings = RemedySettings.checked(pairs=4, dimension=DIMENSION, seeds=2, time=10.0, parameters="free,symmetric")
     result = run(settings, lambda label, done: told.append((label, done)))

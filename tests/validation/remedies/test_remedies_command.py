@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 import validation.remedies.run as remedies_run
+from theory.twin import TwinVerdict
 from validation.cli import main
 from validation.remedies.settings import LISTS, RemedySettings
 
@@ -30,7 +31,9 @@ def remedies(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
     The false twins, which are the same in every run, are tried in their own tests.
     """
-    monkeypatch.setattr(remedies_run, "twin_verdicts", lambda: (("twin/of-a-test", "fails"),))
+    monkeypatch.setattr(
+        remedies_run, "twin_verdicts", lambda: (TwinVerdict("twin/of-a-test", violated=True, proved=False),)
+    )
 
     def command(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["reversal", "remedies", *arguments])

@@ -13,8 +13,7 @@ import pytest
 from tests.validation.report.example import HOSTILE, example
 from validation.report.html import render
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(BROWSER is None or DRIVER is None, reason="needs chromium and chromedriver")
+pytestmark = pytest.mark.program("chromium", "chromedriver")
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -40,11 +39,11 @@ def driver(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER or ""
+    options.binary_location = shutil.which("chromium") or ""
     for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
     yield driver
     driver.quit()
 

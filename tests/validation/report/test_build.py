@@ -68,8 +68,10 @@ CLAIMS = (
         3.0,
         "why it holds",
         ("the first", "the second"),
+        "<=",
     ),
-    Claim("bad", "A bad one", r"a \le b", "this project", "fails", "sampled", 3.0, 1.0, "why it fails"),
+    Claim("bad", "A bad one", r"a \le b", "this project", "fails", "sampled", 3.0, 1.0, "why it fails", (), "<="),
+    Claim("grows", "Above its bound", r"a > b", "this project", "holds", "numerical", 3.0, 1.0, relation=">"),
     Claim("law", "Symbolic", r"a = a", "this project", "holds", "symbolic"),
     Claim("none", "Not here", r"a = a", "this project", "not applicable", "numerical", detail="no chains"),
 )
@@ -257,14 +259,15 @@ def test_names_stay_as_they_are_and_out_of_formulas(full: Document) -> None:
 
 # -- summary --
 def test_every_claim_has_its_numbers_and_margin(full: Document) -> None:
-    """The table of claims gives verdict, evidence, both numbers and the margin, and the reason where a claim fails."""
+    """The table of claims gives verdict, evidence, how the measured number stands to its bound, and the margin."""
     assert _table(full, "claims") == [
-        ["A good one", "holds", "numerical", "1.0", "3.0", "2.0"],
-        ["A bad one: why it fails", "fails", "sampled", "3.0", "1.0", "-2.0"],
-        ["Symbolic", "holds", "symbolic", "", "", ""],
-        ["Not here: no chains", "not applicable", "", "", "", ""],
+        ["A good one", "holds", "numerical", "1.0", "≤", "3.0", "2.0"],
+        ["A bad one: why it fails", "fails", "sampled", "3.0", ">", "1.0", "-2.0"],
+        ["Above its bound", "holds", "numerical", "3.0", ">", "1.0", "2.0"],
+        ["Symbolic", "holds", "symbolic", "", "", "", ""],
+        ["Not here: no chains", "not applicable", "", "", "", "", ""],
     ]
-    assert [row[0] for row in _table(full, "claim-details")] == ["good", "bad", "law", "none"]
+    assert [row[0] for row in _table(full, "claim-details")] == ["good", "bad", "grows", "law", "none"]
     assert _table(full, "claim-details")[0][2:] == ["the first; the second", "this project", "why it holds"]
 
 
@@ -282,7 +285,7 @@ def test_margins_know_both_directions() -> None:
 def test_theorems_are_summed_up_with_links(full: Document) -> None:
     """Each theorem has a row with its verdict and numbers and a link to its section."""
     rows = _table(full, "theorem-table")
-    assert rows[0] == ["Title of first", "holds", "certified", "0.25", "0.5"]
+    assert rows[0] == ["Title of first", "holds", "certified", "0.25", "<", "0.5"]
     assert rows[1][:3] == ["Title of second: because of second", "not applicable", ""]
     assert rows[2][1] == "undecided"
     table = _block(full, "theorem-table")
@@ -391,7 +394,7 @@ def test_a_theorem_shows_assumptions_constants_and_proof(full: Document) -> None
     assert _table(full, "certificate-first") == constants
     conclusion = _block(full, "conclusion-first")
     assert isinstance(conclusion, Equation)
-    assert "Measured 0.25; bound 0.5; because of first." in _text(conclusion.note)
+    assert "Measured 0.25 < bound 0.5; because of first." in _text(conclusion.note)
     link = _block(full, "link-first-1")
     assert isinstance(link, Equation)
     assert link.latex == LINK.statement

@@ -1,7 +1,6 @@
 """The LaTeX file: ASCII, harmless, and accepted by pdflatex, whatever the names."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -222,7 +221,7 @@ def test_note_on_letters_only_where_needed() -> None:
     assert "transliterated" not in render(example(("Anna", "Bert", "Carl", "Dora")), FIGURES)
 
 
-@pytest.mark.skipif(shutil.which("latexmk") is None or shutil.which("pdflatex") is None, reason="needs pdflatex")
+@pytest.mark.program("latexmk", "pdflatex", "booktabs.sty", "pdflscape.sty", "xcolor.sty")
 def test_pdflatex_accepts_it(tmp_path: Path) -> None:
     """Hostile names, long formulas and a turned table compile without an error or a lost reference."""
     document = example()

@@ -168,3 +168,46 @@ def test_times_are_said_in_words() -> None:
     now = datetime(2026, 3, 1, 14, 0)
     assert expected_end(3600, now) == "15:00"
     assert expected_end(86_400, now).endswith("02 Mar 14:00")
+
+
+@pytest.mark.parametrize("count", range(1, 8))
+def test_every_column_of_panels_is_named_at_its_foot(count: int) -> None:
+    """The lowest panel of each column names the horizontal axis, the first of each row the vertical one, no other."""
+    picture = Picture(**LINES | {"facet": "pairs"})
+    rows = [row | {"pairs": n} for row in line_rows()[::6] for n in range(count)]
+    panels = list(panels_of(picture, rows))
+    drawing = draw(picture, panels, design_of_picture(LINES))
+    drawing.draw_without_rendering()
+    shown = [axes for axes in drawing.axes if axes.get_visible()]
+    columns = len({round(axes.get_position().x0, 3) for axes in shown})
+    assert len(shown) == count
+    assert (count == 4) == (columns == 2 and count > 2)
+    for place, axes in enumerate(shown):
+        lowest = place + columns >= count
+        assert (axes.get_xlabel() != "") == lowest
+        assert axes.xaxis.get_tick_params()["labelbottom"] == lowest
+        assert (axes.get_ylabel() != "") == (place % columns == 0)
+
+
+def test_a_facet_without_values_has_no_panel(tmp_path: Path) -> None:
+    """Rows of a facet that have no number leave no empty frame, and a note says which they are."""
+    picture = LINES | {"facet": "pairs"}
+    rows = [row | ({"measured": None, "first_order": None, "a_priori": None} if row["pairs"] == 30 else {})
+            for row in line_rows()]  # fmt: skip
+    notes = draw_pictures(design_of_picture(picture), rows, tmp_path)
+    assert notes == ["picture picture-1 has no panel for pairs n = 30: no cell has a value"]
+    assert (tmp_path / "picture-1.svg").exists()
+
+
+def test_colours_on_a_log_scale_have_two_labels() -> None:
+    """The bar of colours over less than a decade has at least two labels, in plain letters."""
+    rows = [row | {"index": 2.0 + 88 * row["init_scale"]} for row in map_rows()]
+    picture = Picture(**MAP | {"limits": None})
+    drawing = draw(picture, list(panels_of(picture, rows)), design_of_picture(MAP))
+    drawing.draw_without_rendering()
+    bar = drawing.axes[-1]
+    low, high = bar.get_ylim()
+    labels = [t.get_text() for t, y in zip(bar.get_yticklabels(), bar.get_yticks(), strict=True) if low <= y <= high]
+    assert bar.get_yscale() == "log"
+    assert len(labels) >= 2
+    assert "$" not in "".join(labels)
