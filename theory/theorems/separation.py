@@ -170,7 +170,9 @@ def judged(
         violate = "violates" if 1 in (failures, tested) else "violate"
         detail = f"{what}: {failures:,} of {count_of(tested, 'run')} {violate} it, "
         if high - low > SAYS_NOTHING:
-            detail += f"too few to tell how often that happens ({decisive:,} runs without one show less than delta)"
+            detail += (
+                f"too few to tell how often that happens ({count_of(decisive, 'run')} without one show less than delta)"
+            )
         else:
             detail += (
                 f"so it fails with probability {low:.3g} to {high:.3g} (exact binomial interval at confidence "

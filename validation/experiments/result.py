@@ -81,13 +81,15 @@ class Condition:
     def held_out(self) -> str:
         """How many answers are held out, and to how many questions where some have several: any of them is right."""
         answers = f"{self.test_sentences:,}"
-        return answers if self.test_sentences == self.questions else f"{answers} to {self.questions:,} questions"
+        return (
+            answers if self.test_sentences == self.questions else f"{answers} to {count_of(self.questions, 'question')}"
+        )
 
     @property
     def asked(self) -> str:
         """How often a question is asked over all seeds, to stand behind how often it was answered rightly."""
         seeds = len(self.right)
-        return count_of(self.questions, "question") if seeds == 1 else f"{self.questions:,} x {seeds} seeds"
+        return count_of(self.questions, "question") if seeds == 1 else f"{self.questions:,} x {count_of(seeds, 'seed')}"
 
     def final(self, name: str) -> np.ndarray:
         """A measure at the last evaluation, (S,); nan where it says nothing."""

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from theory.counting import numeral
+from theory.counting import count_of, numeral
 from theory.laws import derive_all
 from validation.loss_picture import curves_of
 from validation.report import figures
@@ -69,7 +69,7 @@ def loss_figure(group: list[SeededTrajectory], id: str) -> Figure | None:
     first, task = group[0].by_seed[0], group[0].task
     where = "" if first.dimension is None else f" at dimension {first.dimension:g}"
     level = float(np.log(task.vocabulary_size))
-    what = f"{first.model} model{where}, {len(task.train_context)} trained pairs"
+    what = f"{first.model} model{where}, {count_of(len(task.train_context), 'trained pair')}"
     said = [f"{c.label}: from {numeral(c.value[0])} to {numeral(c.value[-1])}" for c in curves]
     rows = tuple(
         (c.quantity, c.source, c.seeds, float(time), float(mean), float(low), float(high))
@@ -94,8 +94,9 @@ def _measured(found: ReportMeasurements) -> Iterator[Section]:
     blocks: list[Block] = [
         Paragraph(
             (
-                f"{len(weights.task.train_context)} pairs of the task, trained by SGD at dimension "
-                f"{weights.dimension} until t = {weights.time:g} from {weights.seeds} seeds, beside the flow of the "
+                f"{count_of(len(weights.task.train_context), 'pair')} of the task, trained by SGD at dimension "
+                f"{weights.dimension} until t = {weights.time:g} from {count_of(weights.seeds, 'seed')}, beside the "
+                "flow of the "
                 "same instances. A weight is the change of a logit less the mean of its row, the mean over seeds.",
             )
         )
@@ -155,10 +156,14 @@ def heatmap_figure(weights: Weights) -> Figure:
         for x in range(task.vocabulary_size)
     )
     trained = weights.training[weights.trained]
-    said = f"{len(trained)} trained pairs gained between {numeral(trained.min())} and {numeral(trained.max())}"
+    said = (
+        f"{count_of(len(trained), 'trained pair')} gained between {numeral(trained.min())} and {numeral(trained.max())}"
+    )
     if weights.asked.any():
         asked = weights.training[weights.asked]
-        said += f"; {len(asked)} held-out answers changed by {numeral(asked.min())} to {numeral(asked.max())}"
+        said += (
+            f"; {count_of(len(asked), 'held-out answer')} changed by {numeral(asked.min())} to {numeral(asked.max())}"
+        )
     numbered = any(name.startswith(("context ", "token ")) for axis in names for name in axis)
     return Figure(
         "weights-heatmap",

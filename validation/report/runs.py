@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from theory.counting import numeral
+from theory.counting import count_of, numeral
 from validation.experiments.corpus_of import CONTROL
 from validation.experiments.result import Condition, Matrix, RunResult
 from validation.present import without_text
@@ -184,10 +184,11 @@ def loss_figure(result: RunResult, id: str) -> Figure:
     return Figure(
         id,
         (
-            f"-log p of whole answers over training, mean over {seeds} seeds with the range over them; beside it the "
+            f"-log p of whole answers over training, mean over {count_of(seeds, 'seed')} with the range over them; "
+            "beside it the "
             "losses of a guess among all tokens, and among those of the right sort.",
         ),
-        f"Line plot with a logarithmic axis of losses over {first.epoch[-1]} epochs, with lines at "
+        f"Line plot with a logarithmic axis of losses over {count_of(first.epoch[-1], 'epoch')}, with lines at "
         f"{' and '.join(' '.join(level.label.split()) for level in levels)}. {said}.",
         _line_data(first.epoch, lines),
         partial(run_figures.over_epochs, np.array(first.epoch), lines, levels, "-log p (nats)", True),
@@ -208,7 +209,7 @@ def index_figure(result: RunResult, id: str) -> Figure:
             "Log-odds gained by held-out answers over log-odds gained by their premises, mean over questions. The "
             "first epochs, where premises have gained next to nothing, may lie outside of the picture.",
         ),
-        f"Line plot of the index over {first.epoch[-1]} epochs, with lines at 0 and 1: {said}.",
+        f"Line plot of the index over {count_of(first.epoch[-1], 'epoch')}, with lines at 0 and 1: {said}.",
         _line_data(first.epoch, lines),
         partial(run_figures.over_epochs, np.array(first.epoch), lines, levels, "index", False, _index_limits(lines)),
     )
