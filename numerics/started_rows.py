@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from theory.counting import count_of
+
 # Nodes of one panel. Panels are so short that the integrand's logarithm changes by less than e on each (`_panel`), and
 # its singularities lie at least pi off the axis of x = log(1 + v), where panels are shorter than one: the error of ten
 # nodes is below rounding.
@@ -140,4 +142,6 @@ def _solved(rows: _Rows, front: _Front, theta: np.ndarray) -> np.ndarray:
         x[active] = np.where(outside, 0.5 * (low[active] + high[active]), found)
         settled = ~outside & (np.abs(step) <= 4 * np.finfo(float).eps * np.abs(at))
         active = active[~settled]
-    raise ArithmeticError(f"{active.size} rows did not settle after {NEWTON_STEPS} steps of Newton's method")
+    raise ArithmeticError(
+        f"{count_of(active.size, 'row')} did not settle after {NEWTON_STEPS} steps of Newton's method"
+    )

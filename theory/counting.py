@@ -1,4 +1,4 @@
-"""Counts in messages, with the word they count in its right number."""
+"""Numbers in messages and tables: counts with the word they count, lengths of time, sizes, and no zero with a sign."""
 
 
 def count_of(number: int, noun: str, plural: str | None = None) -> str:
@@ -17,3 +17,9 @@ def duration(seconds: float) -> str:
 def memory(size: float) -> str:
     """Bytes in GiB from one of these on, in MiB below."""
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
+
+
+def numeral(value: float, form: str = ".3g") -> str:
+    """The value in a format of Python's; what rounds to zero is zero, never `-0`."""
+    text = format(value, form)
+    return text[1:] if text.startswith("-") and not text.strip("-0.") else text

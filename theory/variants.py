@@ -69,8 +69,7 @@ def variant(task: Task, data: Data, share: float = 0.5, seed: int = 0, context: 
             if not 0 < chosen < len(questions) + (data == "reversed-copies"):
                 raise BadInput(
                     f"--share {share:g}: of {count_of(len(questions), 'question')} this trains {chosen}; expected at "
-                    "least one, "
-                    "and one that is left to ask"
+                    "least one, and one that is left to ask"
                 )
             order = np.random.default_rng([seed, len(questions)]).permutation(len(questions))
             taught = [questions[k] for k in sorted(order[:chosen])]

@@ -185,8 +185,7 @@ def announcement(settings: CheckSettings, works: Sequence[Work], laws: float, sl
     if longest == "draws":
         return (
             f"{said}, most of it {count_of(settings.draws, 'draw')} of embeddings; to make it shorter: fewer --draws, "
-            "or one "
-            "--theorem at a time"
+            "or one --theorem at a time"
         )
     if longest == "one-layer run":
         return f"{said}, most of it descent on the one-layer model; to make it shorter: a larger --learning-rate"

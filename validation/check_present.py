@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from theory.claim import Claim
-from theory.counting import count_of
+from theory.counting import count_of, numeral
 from theory.theorem import CheckedTheorem, Finding, Outcome
 from validation.check import CheckResult
 from validation.output_folder import new_folder, write_csv, write_json
@@ -223,7 +223,7 @@ def number_text(value: float | None) -> str:
         return ""
     if abs(value) < 1e6 and value == int(value):
         return str(int(value))
-    digits, _, power = f"{value:.4g}".partition("e")
+    digits, _, power = numeral(value, ".4g").partition("e")
     return f"{digits}e{int(power)}" if power else digits
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numerics.kernels import Kernels
 from numerics.trajectory import Trajectory
 from theory.claim import Claim, ClaimText, Evidence, Relation, Verdict
+from theory.counting import count_of, numeral
 from theory.task import Task
 from theory.twin import TwinVerdict
 
@@ -115,8 +116,8 @@ def check_loss_floor(task: Task, losses: Sequence[Trajectory], rounding: float) 
         loss_floor_text(losses[0].model),
         task.loss_floor - lowest,
         rounding,
-        f"floor {task.loss_floor:.6g} from {len(task.conflicts)} contexts with several targets; lowest loss "
-        f"{lowest:.6g}; bound: rounding of the loss",
+        f"floor {task.loss_floor:.6g} from {count_of(len(task.conflicts), 'context')} with several targets; lowest "
+        f"loss {lowest:.6g}; bound: rounding of the loss",
     )
 
 
@@ -196,8 +197,8 @@ def check_order(
         text,
         abs(slope - expected),
         window,
-        f"fitted order {slope:.3f}, expected {expected:g}, over steps {', '.join(f'{s:g}' for s in steps)}: distances "
-        f"{', '.join(f'{d:.2e}' for d in distances)}",
+        f"fitted order {numeral(slope, '.3f')}, expected {expected:g}, over steps "
+        f"{', '.join(f'{s:g}' for s in steps)}: distances {', '.join(f'{d:.2e}' for d in distances)}",
         evidence=evidence,
     )
 
@@ -314,8 +315,8 @@ def check_asymmetry(moves: np.ndarray, bounds: np.ndarray, forward: float, model
         asymmetry_text(model),
         moves[worst],
         bounds[worst],
-        f"{len(moves)} queries over all seeds; mean reverse move {moves.mean():.3g}, mean forward gain "
-        f"{forward:.3g} (logits less row mean)",
+        f"{count_of(len(moves), 'query', 'queries')} over all seeds; mean reverse move {moves.mean():.3g}, mean "
+        f"forward gain {forward:.3g} (logits less row mean)",
     )
 
 
@@ -343,7 +344,8 @@ def check_forward(gains: np.ndarray, model: str, left_out: int = 0, never_visite
         forward_text(model),
         float(gains.min()),
         0.0,
-        f"{gains.size} trained pairs over all seeds; smallest gain {gains.min():.3g}, mean {gains.mean():.3g}"
+        f"{count_of(gains.size, 'trained pair')} over all seeds; smallest gain {gains.min():.3g}, mean "
+        f"{gains.mean():.3g}"
         + (f"; {left_out} left out (several targets, or too little time)" if left_out else "")
         + (f", {never_visited} of them never visited" if never_visited else ""),
         above=True,
@@ -392,7 +394,8 @@ def check_intransitivity(moves: np.ndarray, bounds: np.ndarray, model: str) -> C
         intransitivity_text(model),
         moves[worst],
         bounds[worst],
-        f"{len(moves)} queries over all seeds; mean change {moves.mean():.3g}, mean bound {bounds.mean():.3g}",
+        f"{count_of(len(moves), 'query', 'queries')} over all seeds; mean change {moves.mean():.3g}, mean bound "
+        f"{bounds.mean():.3g}",
     )
 
 
@@ -462,8 +465,7 @@ def check_sandwich(
         float(max(np.max(gap - bound), np.max(-gap))),
         rounding,
         f"h_k - h(eta k) from {gap.min():.3g} to {gap.max():.3g}, eta/M from {bound.min():.3g} to "
-        f"{bound.max():.3g}; measured: the largest excess outside, each row against its own step; "
-        "bound: rounding",
+        f"{bound.max():.3g}; measured: the largest excess outside, each row against its own step; bound: rounding",
     )
 
 

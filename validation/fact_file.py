@@ -19,7 +19,7 @@ import json
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -132,10 +132,15 @@ def read_facts(path: Path) -> FactFile:
         records = _json_records(lines, found)
     else:
         records = _table_records(lines, DELIMITERS[suffix], found)
-    facts = [fact for row, cells in records if (fact := _fact(row, cells, found))]
+    written: dict[int | None, dict[str, str]] = {}  # optional cells, which mean something if empty
+    facts = []
+    for row, cells in records:
+        if fact := _fact(row, cells, found):
+            facts.append(fact)
+            written[row] = {column: cells.get(column, "").strip() for column in OPTIONAL}
     if not facts and not found.problems:
         found.add(None, None, None, "expected a fact below the header; write one row for each fact")
-    distinct, repeats = _distinct(facts, found)
+    distinct, repeats = _distinct(facts, written, found)
     if found.problems:
         found.refuse()
     return FactFile(str(path), tuple(distinct), (*repeats, *_similar_names(distinct)))
@@ -186,8 +191,8 @@ def _lines(data: bytes, found: _Findings) -> list[str]:
 
 
 # -- from lines to records: a row number and the cells of the known columns ----------------------------------
-def _table_rows(lines: list[str], delimiter: str, found: _Findings) -> Iterator[tuple[int, list[str]]]:
-    """The cells of every row that is not blank."""
+def _table_rows(lines: list[str], delimiter: str, found: _Findings) -> Iterator[tuple[int, list[str], str]]:
+    """Number, cells and text of every row that is not blank; the text is that of the file, over all of its lines."""
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     while True:
         row = reader.line_num + 1
@@ -211,20 +216,20 @@ def _table_rows(lines: list[str], delimiter: str, found: _Findings) -> Iterator[
             found.add(row, None, line, message)
             continue
         if len(cells) > 1 or any(cell.strip() for cell in cells):
-            yield row, cells
+            yield row, cells, "".join(lines[row - 1 : reader.line_num]).rstrip("\n")
 
 
 def _table_records(lines: list[str], delimiter: str, found: _Findings) -> Iterator[tuple[int, dict[str, str]]]:
     rows = _table_rows(lines, delimiter, found)
-    header_row, names = next(rows, (1, []))
+    header_row, names, header_text = next(rows, (1, [], ""))
     if found.problems:  # the line of the header could not be split into cells: no later row can stand for it
         return
     header = [name.strip() for name in names]
-    _check_header(header_row, header, found)
+    _check_header(header_row, header, header_text, found)
     if not set(REQUIRED) <= set(header):
         return
     position = {name: header.index(name) for name in COLUMNS if name in header}
-    for row, cells in rows:
+    for row, cells, text in rows:
         if len(cells) == len(header):
             yield row, {name: cells[i] for name, i in position.items()}
         else:
@@ -232,14 +237,14 @@ def _table_records(lines: list[str], delimiter: str, found: _Findings) -> Iterat
                 f"expected {len(header)} cells as in the header, found {len(cells)}; fill the missing ones, "
                 "or put a cell that holds the separator in quotes"
             )
-            found.add(row, None, delimiter.join(cells), message)
+            found.add(row, None, text, message)
 
 
-def _check_header(row: int, header: list[str], found: _Findings) -> None:
+def _check_header(row: int, header: list[str], text: str, found: _Findings) -> None:
     if len(header) == 1 and (other := re.search(r"[,;\t|]", header[0])):
         separator = repr(other[0])
         message = f"expected the separator that the file's suffix stands for, found {separator}; save it with that"
-        found.add(row, None, header[0], message)
+        found.add(row, None, text, message)
         return
     for name in REQUIRED:
         if name not in header:
@@ -293,7 +298,8 @@ def _members(row: int, members: _Object, found: _Findings) -> dict[str, str]:
             found.add(row, key, None, "expected each key once, the object repeats this one; delete one")
         elif type(value) is not (_Number if key == "weight" else str):
             wanted = "a number without quotes" if key == "weight" else "a string in quotes"
-            found.add(row, key, _json_text(value), f"expected {wanted}; write one or leave out an optional key")
+            text, kind = _json_text(value)
+            found.add(row, key, text, f"expected {wanted}{kind}; write one or leave out an optional key")
         else:
             cells[key] = value
         keys.add(key)
@@ -303,10 +309,11 @@ def _members(row: int, members: _Object, found: _Findings) -> dict[str, str]:
     return cells
 
 
-def _json_text(value: object) -> str:
+def _json_text(value: object) -> tuple[str | None, str]:
+    """A value as it is written, and what it is where that would be too much to show."""
     if isinstance(value, list):
-        return "{...}" if isinstance(value, _Object) else "[...]"
-    return value if isinstance(value, str) else json.dumps(value)
+        return None, ", found an object" if isinstance(value, _Object) else ", found a list"
+    return value if isinstance(value, str) else json.dumps(value), ""
 
 
 # -- from a record to a fact ---------------------------------------------------------------------------------
@@ -355,7 +362,9 @@ def _advice(word: str, choices: tuple[str, ...]) -> str:
 
 
 # -- between rows --------------------------------------------------------------------------------------------
-def _distinct(facts: Sequence[Fact], found: _Findings) -> tuple[list[Fact], list[str]]:
+def _distinct(
+    facts: Sequence[Fact], written: Mapping[int | None, Mapping[str, str]], found: _Findings
+) -> tuple[list[Fact], list[str]]:
     """Each fact once, with notes on exact repeats; a fact with two directions or weights is a problem."""
     first: dict[tuple[str, str, str], Fact] = {}
     repeats: dict[tuple[str, str, str], list[int | None]] = defaultdict(list)
@@ -366,11 +375,14 @@ def _distinct(facts: Sequence[Fact], found: _Findings) -> tuple[list[Fact], list
             continue
         differing = [column for column in OPTIONAL if getattr(fact, column) != getattr(known, column)]
         for column in differing:
+            here, there = written[fact.row][column], written[known.row][column]
+            empty = f", the cell is empty, which means {getattr(fact, column)}" if not here else ""
+            meant = _shown(there) if there else f"an empty cell, which means {getattr(known, column)},"
             message = (
-                f"expected {getattr(known, column)!r} as in row {known.row}, which gives the same fact "
-                f"({_listed(map(_shown, triple))}); delete row {known.row} or row {fact.row}"
+                f"expected {meant} as in row {known.row}, which gives the same fact "
+                f"({_listed(map(_shown, triple))}){empty}; delete row {known.row} or row {fact.row}"
             )
-            found.add(fact.row, column, str(getattr(fact, column)), message)
+            found.add(fact.row, column, here or None, message)
         if not differing:
             repeats[triple].append(fact.row)
     notes = [

@@ -163,8 +163,7 @@ class Measurements:
         if steps > MOST_STEPS:
             raise NotMeasured(
                 f"{count_of(visits, 'visit')} of {count_of(pairs, 'pair')} are {count_of(steps, 'step')}, more than "
-                f"the {MOST_STEPS:,} that are run; "
-                "use a larger --learning-rate or fewer facts"
+                f"the {MOST_STEPS:,} that are run; use a larger --learning-rate or fewer facts"
             )
         self.refuse_large(setting.task)
 

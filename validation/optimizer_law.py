@@ -11,6 +11,7 @@ from numerics.descent import DescentSettings, descent_changes, initial_share
 from numerics.kernels import Kernels
 from numerics.order import Order
 from theory.claim import Claim
+from theory.counting import count_of
 from theory.task import Task
 from validation.compare import (
     check_descent,
@@ -144,7 +145,8 @@ def _recursion_claim(found: OptimizerRun, name: str) -> Claim:
         return text.not_applicable(f"{reason}; measured: logits differ by {distance.max():.3g}")
     order = "" if settings.batch == "full" else f", {settings.order}"
     what = (
-        f"{settings.steps} steps{order}, {len(found.kernels)} seeds, every context at {len(found.record)} of the steps"
+        f"{count_of(settings.steps, 'step')}{order}, {count_of(len(found.kernels), 'seed')}, every context at "
+        f"{len(found.record)} of the steps"
     )
     return check_descent(distance, np.zeros(1), found.rounding(solved=False), text, what)
 

@@ -78,9 +78,11 @@ def write_csv(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]
 
 
 def _cell(value: Any) -> Any:
-    """Words of a list stand in one cell; a name that a spreadsheet would run as a formula gets an apostrophe."""
+    """Words of a list in one cell, zero without a sign; a name that a spreadsheet would run gets an apostrophe."""
     if isinstance(value, list | tuple):
         value = "; ".join(map(str, value))
+    if isinstance(value, float):
+        return value + 0.0  # zero has no sign
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 

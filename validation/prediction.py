@@ -11,6 +11,7 @@ from numerics.kernels import Kernels
 from numerics.law_error import largest_stretch, loss_slope, reading_error
 from numerics.trajectory import Trajectory, log_spaced_times
 from theory.claim import Claim, ClaimText
+from theory.counting import count_of
 from theory.task import Task
 from validation.compare import (
     EPSILON,
@@ -122,10 +123,10 @@ def rows_in_words(closed: np.ndarray) -> str:
     """How the decoupled rows were found, which have a closed form where `closed` (N,) says so."""
     integrated = int((~closed).sum())
     if not integrated:
-        return f"all {len(closed)} rows are closed forms"
+        return f"all {count_of(len(closed), 'row')} are closed forms"
     return (
-        f"{len(closed) - integrated} of {len(closed)} rows are closed forms; {integrated} of several targets have none "
-        "and were integrated at G = I"
+        f"{len(closed) - integrated} of {count_of(len(closed), 'row')} are closed forms; {integrated} of several "
+        "targets have none and were integrated at G = I"
     )
 
 
@@ -169,8 +170,8 @@ def first_order_claim(small: Task, seed: int) -> Claim:
     trained = sum(query.context < small.trained_contexts for query in small.queries)
     if trained or not small.one_token_contexts:
         reason = (
-            f"{trained} queries ask trained contexts, whose own rows gain coherence of order 1/sqrt(d) "
-            "that the law leaves out"
+            f"{count_of(trained, 'query asks', 'queries ask')} trained contexts, whose own rows gain coherence of "
+            "order 1/sqrt(d) that the law leaves out"
             if trained
             else "contexts of several tokens share features: no decoupled rows to start from"
         )
@@ -214,7 +215,7 @@ def error_bound_claim(small: Task, seed: int, relative_tolerance: float = 1e-9) 
         ERROR_BOUND,
         float(np.abs(measured.logits - reference.logits).max()),
         bound + reference_bound,
-        f"{len(small.train_context)} pairs, d = {BOUNDED_DIMENSION:g}, t = {bounded.time[-1]:g}; measured: "
+        f"{count_of(len(small.train_context), 'pair')}, d = {BOUNDED_DIMENSION:g}, t = {bounded.time[-1]:g}; measured: "
         "logits against a run at relative tolerance 1e-12; bound on them from the defect of the run at 1e-9"
         + (", enclosed in balls" if bounded.error_bound.evidence == "certified" else ""),
         evidence=bounded.error_bound.evidence,
@@ -225,7 +226,8 @@ def no_closed_form(model: str, task: Task) -> Claim:
     """Contexts of several tokens share features, so rows are coupled at any dimension."""
     several = sum(len(c) > 1 for c in task.contexts)
     return closed_form_text(model).not_applicable(
-        f"{several} contexts of several tokens share features: their rows are coupled and have no closed form"
+        f"{count_of(several, 'context of several tokens shares', 'contexts of several tokens share')} features: their "
+        "rows are coupled and have no closed form"
     )
 
 

@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from theory.counting import numeral
 from validation.loss_picture import loss_figure
 from validation.output_folder import new_folder, write_csv, write_json
 from validation.report.svg import svg_file
@@ -51,7 +52,7 @@ def _queries_table(result: Verification, group: list[SeededTrajectory]) -> Table
     first = group[0].mean
     where = "" if first.dimension is None else f", dimension {first.dimension:g}"
     title = f"Queries of the {first.model} model{where} at t = {first.time[-1]:g} (1/m = "
-    table = Table(title=title + f"{1 / group[0].task.vocabulary_size:.3g})", title_justify="left")
+    table = Table(title=title + f"{numeral(1 / group[0].task.vocabulary_size)})", title_justify="left")
     for name in ("context", "relation", "target", "direction"):
         table.add_column(name)
     sources = list(rows[0]["probability"])
@@ -60,7 +61,7 @@ def _queries_table(result: Verification, group: list[SeededTrajectory]) -> Table
     for query in (*asked[: SHOWN_QUERIES * 2 // 3], *trained[: SHOWN_QUERIES // 3]):
         names = [Text(query[k]) for k in ("context", "relation", "target")]
         direction = Text("trained", style="green") if query["trained"] else Text("held out", style="magenta")
-        table.add_row(*names, direction, *(f"{query['probability'][s]:.3g}" for s in sources))
+        table.add_row(*names, direction, *(f"{numeral(query['probability'][s])}" for s in sources))
     return table
 
 
@@ -92,16 +93,16 @@ def headlines(result: Verification) -> list[str]:
         )
         if group[0].task.queries:
             chance = 1 / group[0].task.vocabulary_size
-            line += f", held-out p = {_mean_p(training.query_log_probability)} (chance {chance:.3g})"
+            line += f", held-out p = {_mean_p(training.query_log_probability)} (chance {numeral(chance)})"
         if index.questions:
-            line += f", index {index.mean:.3f} (0 cursed, 1 lifted)"
+            line += f", index {numeral(index.mean, '.3f')} (0 cursed, 1 lifted)"
         line += without_text(index.without, index.questions + index.without)
         lines.append(line)
     return lines
 
 
 def _mean_p(log_probability: np.ndarray) -> str:
-    return f"{np.exp(log_probability[-1]).mean():.3g}"
+    return f"{numeral(np.exp(log_probability[-1]).mean())}"
 
 
 def without_text(without: int, questions: int) -> str:
@@ -130,7 +131,7 @@ def _print(result: Verification, console: Console) -> None:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+    return "" if value is None else f"{numeral(value)}"
 
 
 # -- files --

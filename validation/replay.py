@@ -11,6 +11,7 @@ import numpy as np
 from numerics.adam import adam_parameters
 from numerics.kernels import Kernels
 from theory.claim import Claim, ClaimText
+from theory.counting import count_of
 from theory.task import Task
 from validation.compare import PROJECT, check_descent, rounding_tolerance
 from validation.networks import BilinearNetwork, Network, OneLayerTransformer
@@ -90,5 +91,5 @@ def adam_claim(
             f"two starts {PERTURBATION:g} apart end {expansion:.0e} times further apart, so rounding decides where "
             f"this ends: the steps are too large; measured: logits differ by {distance:.3g}"
         )
-    what = f"{settings.steps} steps, {len(final)} seeds; distances grow {expansion:.3g} times"
+    what = f"{count_of(settings.steps, 'step')}, {count_of(len(final), 'seed')}; distances grow {expansion:.3g} times"
     return check_descent(final, replayed, expansion * rounding, adam_text(name), what)

@@ -179,5 +179,5 @@ def finite_json(value: Any) -> Any:
     if isinstance(value, list | tuple | np.ndarray):
         return [finite_json(item) for item in value]
     if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
+        return float(value) + 0.0 if math.isfinite(value) else None  # zero has no sign
     return int(value) if isinstance(value, np.integer) else value

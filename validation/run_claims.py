@@ -7,6 +7,7 @@ import numpy as np
 from numerics.descent import initial_share
 from numerics.kernels import Kernels
 from theory.claim import Claim
+from theory.counting import count_of
 from validation.compare import (
     EPSILON,
     asymmetry_text,
@@ -70,7 +71,7 @@ def _unseen(real: RealRun) -> list[Claim]:
     """p <= 1/M at every step for never-trained pairs of the one-layer transformer; Adam is not covered."""
     if real.model != "transformer":
         return []
-    what = f"{real.settings.optimizer}, {real.settings.steps} steps, all seeds and every unseen pair"
+    what = f"{real.settings.optimizer}, {count_of(real.settings.steps, 'step')}, all seeds and every unseen pair"
     if real.settings.optimizer in ("adam", "adamw") or not real.task.one_token_contexts:
         reason = "Adam's steps" if real.task.one_token_contexts else "rows of Y shared by contexts of several tokens"
         largest = f"measured: {real.training.unseen_maximum():.3g}"
@@ -80,7 +81,8 @@ def _unseen(real: RealRun) -> list[Claim]:
 
 def _against_theory(real: RealRun) -> list[Claim]:
     """Training against an exact replay of its steps, and against the flow that they discretise."""
-    what = f"{real.settings.optimizer}, {real.settings.steps} steps, {len(real.instances.seeds)} seeds"
+    steps, seeds = count_of(real.settings.steps, "step"), count_of(len(real.instances.seeds), "seed")
+    what = f"{real.settings.optimizer}, {steps}, {seeds}"
     if real.descent is None or real.followed is None or real.halved is None:
         reason = f"{real.settings.optimizer} leaves the span of gradients: its steps are no recursion in logit space"
         claims = [descent_text(real.model).not_applicable(reason)]

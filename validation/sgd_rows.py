@@ -6,6 +6,7 @@ from numerics.decoupled import logit_gap
 from numerics.descent import row_recursion
 from numerics.order import visit_counts
 from theory.claim import Claim
+from theory.counting import count_of
 from theory.task import Task
 from validation.compare import (
     ATTENTION_UNCHANGED,
@@ -40,7 +41,7 @@ def sgd_row_claims(small: Task, seeds: range, step: float = STEP) -> list[Claim]
     run = train(instances.network, small, settings, instances.seeds, record)
     assert isinstance(moving.network, OneLayerTransformer)
     claims = _unchanged(small, moving.network)
-    what = f"step {step / 10:g}, {momentum.steps} steps, {pairs} pairs"
+    what = f"step {step / 10:g}, {count_of(momentum.steps, 'step')}, {count_of(pairs, 'pair')}"
     claims.append(check_unseen(pushed.unseen_maximum(), small.vocabulary_size, "momentum", what))
     return claims + _rows(small, settings, run.final_logits, instances.seeds)
 
@@ -62,7 +63,9 @@ def _rows(small: Task, settings: TrainingSettings, logits: np.ndarray, seeds: tu
     """h of every row and seed after its own number of visits, against the recursion and against the flow."""
     if not (small.single_target and small.one_token_contexts):
         reason = (
-            f"{len(small.conflicts)} contexts with several targets" if small.conflicts else "contexts of several tokens"
+            f"{count_of(len(small.conflicts), 'context')} with several targets"
+            if small.conflicts
+            else "contexts of several tokens"
         )
         return [SANDWICH.not_applicable(reason)]
     m, pairs = small.vocabulary_size, len(small.train_context)
@@ -77,7 +80,7 @@ def _rows(small: Task, settings: TrainingSettings, logits: np.ndarray, seeds: tu
             sizes.append(step)
     rows, recursion = np.array(found), np.array(expected)
     rounding = rounding_tolerance(settings.steps, None, (), float(np.abs(logits).max()))
-    what = f"{len(rows)} rows over all seeds, each after its own visits"
+    what = f"{count_of(len(rows), 'row')} over all seeds, each after its own visits"
     return [
         check_descent(rows, recursion, rounding, descent_text("sgd-rows"), what),
         check_sandwich(rows, np.array(flow), np.array(sizes), m, rounding),

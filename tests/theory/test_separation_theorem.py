@@ -153,6 +153,19 @@ def test_without_a_run_the_certificate_stands_alone() -> None:
     assert exponent_outcome(setting, "flow", swapped=True).verdict == "undecided"
 
 
+@pytest.mark.parametrize("id", ["theorem-1", "theorem-2"])
+def test_one_draw_is_not_read_as_a_probability(id: str) -> None:
+    """The interval of a few draws is given where it says something; one draw says how many runs would, and they do."""
+    said = THEOREMS[id].conclusion.check(setting_of("reversal", Measurements(), draws=1)).detail
+    assert "probability" not in said
+    assert ": 0 of 1 run violates it, too few to tell how often that happens (" in said
+    assert "; 1 of 1 draw is certified; " in said
+    enough = int(said.partition("that happens (")[2].partition(" runs")[0].replace(",", ""))
+    assert Measurements().failure_interval(0, enough)[1] <= 0.05 < Measurements().failure_interval(0, enough - 1)[1]
+    said = THEOREMS[id].conclusion.check(setting_of("reversal", Measurements(), draws=20)).detail
+    assert ": 0 of 20 runs violate it, so it fails with probability 0 to 0.5" in said
+
+
 def test_guaranteed_loss_by_hand() -> None:
     """L_rev(0) (l/L(0))^eps: the start at l = L(0) or above, nothing without an exponent, nan where l is."""
     bounds = real("reversal", DIMENSION, "flow").bounds[0]

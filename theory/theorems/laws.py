@@ -147,8 +147,7 @@ def sandwich_outcome(setting: Setting, *, share: float = 1.0) -> Outcome:
         (low, high), slack = seen.gap, seen.gap_rounding
         detail = (
             f"(h_k - h(eta k)) M/eta from {low:.6g} to {high:.6g} after {count_of(seen.visits, 'visit')}; allowed 0 "
-            f"to {share:g}, "
-            f"and {slack:.1g} for rounding"
+            f"to {share:g}, and {slack:.1g} for rounding"
         )
         return low >= -slack and high <= share + slack, high, detail
 

@@ -14,6 +14,7 @@ import numpy as np
 from theory.bilinear import derive_logit_flow
 from theory.claim import Evidence, Verdict
 from theory.coherence import CoherenceBounds, Schedule, ScheduleKind
+from theory.counting import count_of
 from theory.exponent import Exponent
 from theory.interpolation import derive_interpolation
 from theory.separation import certify, guaranteed_loss
@@ -23,6 +24,9 @@ from theory.theorem import Assumption, Certificate, Conclusion, Finding, Link, O
 from theory.theorems import lemmas
 from theory.theorems.assumptions import equal_shares, held_out, one_answer, single_target
 from theory.theorems.remains import what_remains
+
+# An interval of a probability so wide leaves out next to nothing; one draw's is all of [0, 1] but its false-alarm rate.
+SAYS_NOTHING = 0.99
 
 PAPER = "arXiv 2405.04669, Theorem 1"
 
@@ -159,17 +163,26 @@ def judged(
     pairs = zip(drawn.certified, drawn.bounds, strict=True)
     uncertified = sum(not exponent <= allowed(bounds) for exponent, bounds in pairs)
     doubtful, uncertain = setting.measure.failure_interval(uncertified, draws)
+    decisive = math.ceil(math.log(alarm / 2) / math.log1p(-setting.delta))
     detail, low = f"{what}: no run shows", 0.0
     if tested:
         low, high = setting.measure.failure_interval(failures, tested)
-        detail = (
-            f"{what}: {failures} of {tested} runs violate it, so it fails with probability {low:.3g} to {high:.3g} "
-            f"(exact binomial interval at confidence 1 - {alarm:.0e}; allowed: {setting.delta:g})"
-        )
-    detail += f"; {draws - uncertified} of {draws} draws are certified; {drawn.span}"
+        violate = "violates" if 1 in (failures, tested) else "violate"
+        detail = f"{what}: {failures:,} of {count_of(tested, 'run')} {violate} it, "
+        if high - low > SAYS_NOTHING:
+            detail += (
+                f"too few to tell how often that happens ({count_of(decisive, 'run')} without one show less than delta)"
+            )
+        else:
+            detail += (
+                f"so it fails with probability {low:.3g} to {high:.3g} (exact binomial interval at confidence "
+                f"1 - {alarm:.0e}; allowed: {setting.delta:g})"
+            )
+    certain = "draw is" if draws == 1 else "draws are"
+    detail += f"; {draws - uncertified:,} of {draws:,} {certain} certified; {drawn.span}"
     beyond = () if swapped else beyond_certificate(setting, drawn)
     if beyond:
-        others = f" (and {len(beyond) - 1} more draws)" if len(beyond) > 1 else ""
+        others = f" (and {count_of(len(beyond) - 1, 'more draw')})" if len(beyond) > 1 else ""
         return "fails", "numerical", f"{beyond[0]}{others}; {detail}"
     if low > setting.delta:
         return "fails", "sampled", detail
@@ -179,7 +192,6 @@ def judged(
         return "holds", "certified", detail
     if uncertain <= setting.delta and not swapped:
         return "holds", "sampled", detail
-    decisive = math.ceil(math.log(alarm / 2) / math.log1p(-setting.delta))
     return (
         "undecided",
         "sampled",

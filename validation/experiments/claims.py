@@ -11,6 +11,7 @@ import numpy as np
 from scipy.stats import binom
 
 from theory.claim import Claim, ClaimText, Verdict
+from theory.counting import count_of
 from validation.experiments.result import Condition
 from validation.experiments.settings import TrainTask
 
@@ -134,7 +135,8 @@ def held_out_not_answered(condition: Condition) -> Claim:
     text = not_answered_text(condition.name)
     if most >= asked:
         return text.not_applicable(
-            f"{asked} questions are too few to tell answers from guesses that are right with probability {guess:.3g}"
+            f"{count_of(asked, 'question is', 'questions are')} too few to tell answers from guesses that are right "
+            f"with probability {guess:.3g}"
         )
     return text.judged(
         "holds" if right <= most else "fails",

@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from theory.counting import count_of
 from theory.errors import BadInput
 
 RELATION, UNUSED, CONTROL = "relation", "unused", "control"
@@ -173,8 +174,8 @@ def with_control(corpus: Corpus, rng: np.random.Generator) -> Corpus:
     needed = len(corpus.test) * subject_length
     if len(free) < needed:
         raise CorpusError(
-            f"the control needs {needed} unused tokens for new entities, the vocabulary has {len(free)}; give a larger "
-            "--vocabulary, or --no-control"
+            f"the control needs {count_of(needed, 'unused token')} for new entities, the vocabulary has {len(free)}; "
+            "give a larger --vocabulary, or --no-control"
         )
     subjects = rng.permutation(free)[:needed].reshape(len(corpus.test), subject_length)
     extra = np.concatenate([subjects, corpus.test[:, subject_length:]], axis=1)

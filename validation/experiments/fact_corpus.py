@@ -121,8 +121,7 @@ def chain_fact_corpus(facts: Sequence[Fact], name: str, seed: int) -> Corpus:
     kinds = [*_kinds(task, relations, facts), RELATION]
     notes = (
         f"{len(conclusions):,} of {count_of(len(links), 'chain')} of the file "
-        f"{'is' if len(conclusions) == 1 else 'are'} trained as "
-        f"{CHAIN}, the others are asked",
+        f"{'is' if len(conclusions) == 1 else 'are'} trained as {CHAIN}, the others are asked",
     )
     return assemble(name, tokens, kinds, rows + conclusions, test, 1, premises, (), weight, notes)
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from safetensors.torch import save_file
 from torch import Tensor
 
-from theory.counting import count_of
+from theory.counting import count_of, numeral
 from validation.experiments.result import FILE, Condition, RunResult
 from validation.output_folder import new_folder, write_csv, write_json
 from validation.present import VERDICT_STYLE, without_text
@@ -51,14 +51,14 @@ def _conditions(result: RunResult) -> Table:
     for c in result.conditions:
         table.add_row(
             c.name,
-            str(c.train_sentences),
-            str(c.test_sentences),
+            f"{c.train_sentences:,}",
+            c.held_out,
             spread(c.final("train_nll")),
             spread(c.final("test_nll")),
-            f"{c.chance:.3g}",
-            f"{c.sort_chance:.3g}",
-            f"{sum(c.right)} of {c.questions * len(c.right)}",
-            f"{c.final('rank').mean():.3g}",
+            f"{numeral(c.chance)}",
+            f"{numeral(c.sort_chance)}",
+            f"{sum(c.right):,} of {c.asked}",
+            f"{numeral(c.final('rank').mean())}",
             f"{spread(c.final('index'))}{without_text(sum(c.without_forward_gain), c.questions * len(c.right))}",
         )
     return table
@@ -68,8 +68,8 @@ def spread(values: np.ndarray) -> str:
     """A mean with its range over seeds; a dash where there is nothing to say."""
     if not np.isfinite(values).any():
         return "-"
-    mean = f"{np.nanmean(values):.3g}"
-    return mean if len(values) == 1 else f"{mean} [{np.nanmin(values):.3g}, {np.nanmax(values):.3g}]"
+    mean = f"{numeral(np.nanmean(values))}"
+    return mean if len(values) == 1 else f"{mean} [{numeral(np.nanmin(values))}, {numeral(np.nanmax(values))}]"
 
 
 def _claims(result: RunResult) -> Table:
@@ -83,7 +83,7 @@ def _claims(result: RunResult) -> Table:
         if claim.detail:
             text.append(f"\n{claim.detail}", style="dim")
         evidence = "" if claim.verdict == "not applicable" else claim.evidence
-        measured, bound = ("" if x is None else f"{x:.3g}" for x in (claim.measured, claim.bound))
+        measured, bound = ("" if x is None else f"{numeral(x)}" for x in (claim.measured, claim.bound))
         table.add_row(
             text, Text(claim.verdict, style=VERDICT_STYLE[claim.verdict]), evidence, measured, claim.standing, bound
         )

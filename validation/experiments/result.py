@@ -77,6 +77,20 @@ class Condition:
     matrices: list[Matrix]
     without_forward_gain: list[int] = field(default_factory=list)
 
+    @property
+    def held_out(self) -> str:
+        """How many answers are held out, and to how many questions where some have several: any of them is right."""
+        answers = f"{self.test_sentences:,}"
+        return (
+            answers if self.test_sentences == self.questions else f"{answers} to {count_of(self.questions, 'question')}"
+        )
+
+    @property
+    def asked(self) -> str:
+        """How often a question is asked over all seeds, to stand behind how often it was answered rightly."""
+        seeds = len(self.right)
+        return count_of(self.questions, "question") if seeds == 1 else f"{self.questions:,} x {count_of(seeds, 'seed')}"
+
     def final(self, name: str) -> np.ndarray:
         """A measure at the last evaluation, (S,); nan where it says nothing."""
         return np.array([math.nan if x is None else x for x in getattr(self, name)[-1]], dtype=float)

@@ -4,6 +4,7 @@ import numpy as np
 
 from numerics.parameter_space import Parameters
 from theory.claim import Claim, ClaimText
+from theory.counting import count_of, numeral
 from validation.compare import FROM_ZERO, IN_SPAN, PROJECT, check_descent, check_interpolation, judge
 
 
@@ -67,9 +68,10 @@ def check_prediction(measured: float, low: float, high: float, slug: str, what: 
         prediction_text(slug, what),
         abs(measured - middle),
         half,
-        f"index {measured:.4f} over {questions} questions and seeds, interval [{low:.3g}, {high:.3g}]; measured: its "
-        f"distance from the middle {middle:.4f}; bound: half the width, at the run's share of a false-alarm rate of "
-        "1e-6 for a Gaussian mean, with what the law neglects",
+        f"index {numeral(measured, '.4f')} over {count_of(questions, 'question')} and seeds, interval [{low:.3g}, "
+        f"{high:.3g}]; measured: its "
+        f"distance from the middle {numeral(middle, '.4f')}; bound: half the width, at the run's share of a "
+        "false-alarm rate of 1e-6 for a Gaussian mean, with what the law neglects",
         evidence="sampled",
     )
 
@@ -183,8 +185,9 @@ def check_copies(taught: np.ndarray, untaught: np.ndarray, slug: str) -> Claim:
         copies_text(slug),
         wrong,
         0.0,
-        f"{taught.size} answers with a copy: index {lowest:.3f} and above; {untaught.size} without: "
-        f"{highest:.3f} and below; measured: how many are on the wrong side of one half",
+        f"{count_of(taught.size, 'answer')} with a copy: index {numeral(lowest, '.3f')} and above; {untaught.size} "
+        "without: "
+        f"{numeral(highest, '.3f')} and below; measured: how many are on the wrong side of one half",
     )
 
 
@@ -218,12 +221,13 @@ def check_implication(margin: np.ndarray, learnt: bool, tolerance: float, slug: 
     """
     text = implication_text(learnt, slug)
     if learnt:
-        detail = f"smallest margin over {margin.size} questions and seeds"
+        detail = f"smallest margin over {count_of(margin.size, 'question')} and seeds"
         return judge(text, float(margin.min()), 0.0, detail, above=True)
     return judge(
         text,
         float(np.abs(margin).max()),
         tolerance,
-        f"largest distance over {margin.size} questions and seeds; bound: sqrt(2) times the Frobenius norm of "
+        f"largest distance over {count_of(margin.size, 'question')} and seeds; bound: sqrt(2) times the Frobenius "
+        "norm of "
         "the start, from which descent on a convex loss moves no further away, and rounding",
     )

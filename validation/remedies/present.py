@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from theory.counting import count_of
+from theory.counting import count_of, numeral
 from validation.output_folder import new_folder, write_csv, write_json
 from validation.present import VERDICT_STYLE
 from validation.remedies.reason import reason
@@ -73,11 +73,11 @@ def _table(result: RemediesResult, columns: tuple[str, ...], reasons: bool) -> T
         cells = {
             "index": index_text(row),
             "predicted": predicted_text(row),
-            "logit index": f"{row.logit_index.mean:.3f}",
-            "p trained": f"{row.trained_p.mean:.3f}",
-            "p asked": f"{row.asked_p.mean:.3g}",
-            "1/M": f"{row.chance:.2g}",
-            "rival": f"{row.rival_p.mean:.2g}",
+            "logit index": f"{numeral(row.logit_index.mean, '.3f')}",
+            "p trained": f"{numeral(row.trained_p.mean, '.3f')}",
+            "p asked": f"{numeral(row.asked_p.mean)}",
+            "1/M": f"{numeral(row.chance, '.2g')}",
+            "rival": f"{numeral(row.rival_p.mean, '.2g')}",
             "right": f"{row.first.mean:.0%}",
         }
         verdict = row.verdict if row.claims else "-"
@@ -111,7 +111,7 @@ def index_text(row: Row) -> str:
     if not row.learnt:
         text += "\nnot learnt"
     if row.taught is not None and row.untaught is not None:
-        text += f"\ncopied {row.taught.mean:.2f}, others {row.untaught.mean:.2f}"
+        text += f"\ncopied {numeral(row.taught.mean, '.2f')}, others {numeral(row.untaught.mean, '.2f')}"
     return text
 
 
@@ -120,17 +120,17 @@ def predicted_text(row: Row) -> str:
     p = row.prediction
     if p is None:
         return "measured only"
-    lines = [f"{p.mean:.3f} {p.source}"]
+    lines = [f"{numeral(p.mean, '.3f')} {p.source}"]
     if p.source == "law":
-        lines = [f"{p.mean:.3f} ± {(p.high - p.low) / 2:.3f} law"]
+        lines = [f"{numeral(p.mean, '.3f')} ± {numeral((p.high - p.low) / 2, '.3f')} law"]
         if row.flow is not None and row.untaught is None:
-            lines.append(f"{row.flow.mean:.3f} {'closed form' if row.choice.closed_form else 'flow'}")
+            lines.append(f"{numeral(row.flow.mean, '.3f')} {'closed form' if row.choice.closed_form else 'flow'}")
     return "\n".join([*lines, *(["of the others"] if row.untaught is not None else [])])
 
 
 def _with_interval(value: OverSeeds) -> str:
     low, high = value.interval
-    return f"{value.mean:.3f}" + f" ± {(high - low) / 2:.3f}" * (low < high)
+    return f"{numeral(value.mean, '.3f')}" + f" ± {numeral((high - low) / 2, '.3f')}" * (low < high)
 
 
 def table_rows(result: RemediesResult) -> list[dict[str, Any]]:

@@ -52,8 +52,7 @@ def load_task(settings: RemedySettings) -> tuple[Task, list[str]]:
     if part is not task:
         notes.append(
             f"measured on {len(part.train_context):,} of {len(task.train_context):,} trained pairs (--train-pairs), "
-            "those "
-            "around the first questions"
+            "those around the first questions"
         )
     return part, notes
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from theory.claim import Verdict
+from theory.counting import count_of
 from theory.theorem import CheckedTheorem
 from validation.present import headlines
 from validation.report.claims import COLUMNS, claims_table, compared, verdict_cells
@@ -48,7 +49,10 @@ def build(data: ReportData) -> Document:
         sections.append(queries_section(data.verification))
     sections.append(_reproduction(data))
     task = data.task
-    sizes = f"{len(task.train_context)} trained pairs, {task.trained_contexts} contexts, {task.vocabulary_size} tokens"
+    sizes = (
+        f"{count_of(len(task.train_context), 'trained pair')}, {count_of(task.trained_contexts, 'context')}, "
+        f"{task.vocabulary_size:,} tokens"
+    )
     built_in = task.name in data.tasks  # named after its kind: no file was given
     title = f"The reversal curse on {f'the built-in {task.name} task' if built_in else task.name}"
     return Document(title, f"{sizes}; verdict: {data.verdict}", tuple(sections))
@@ -79,17 +83,17 @@ def _asked(data: ReportData) -> Prose:
         model = "both models" if settings.model == "all" else f"the {settings.model} model"
         said.append(
             f"The laws of {model} were derived, integrated, and set against real training by {settings.optimizer} "
-            f"from {settings.seeds} seed{'s' if settings.seeds > 1 else ''}"
+            f"from {count_of(settings.seeds, 'seed')}"
         )
     if data.check is not None:
         count = len(data.check.theorems)
-        said.append(f"{count} theorem{'s were' if count > 1 else ' was'} checked with assumptions and proof")
+        said.append(f"{count_of(count, 'theorem was', 'theorems were')} checked with assumptions and proof")
     if data.remedies is not None:
         count = len(data.remedies.rows)
-        said.append(f"{count} choice{'s' * (count > 1)} of loss, parameters, optimiser and data compared")
+        said.append(f"{count_of(count, 'choice')} of loss, parameters, optimiser and data compared")
     if data.runs:
         count = len(data.runs)
-        said.append(f"{count} finished run{'s' * (count > 1)} of multi-layer transformers included")
+        said.append(f"{count_of(count, 'finished run')} of multi-layer transformers included")
     named = ", ".join(f"{task.name} ({kind})" if task.name != kind else kind for kind, task in data.tasks.items())
     many = "s" if len(data.tasks) > 1 else ""
     return (f"{'; '.join(said)}. Task{many}: {named}. Everything that applies together: ", Badge(data.verdict), ".")

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from theory.counting import count_of, numeral
 from theory.laws import derive_all
 from validation.loss_picture import curves_of
 from validation.report import figures
@@ -68,8 +69,8 @@ def loss_figure(group: list[SeededTrajectory], id: str) -> Figure | None:
     first, task = group[0].by_seed[0], group[0].task
     where = "" if first.dimension is None else f" at dimension {first.dimension:g}"
     level = float(np.log(task.vocabulary_size))
-    what = f"{first.model} model{where}, {len(task.train_context)} trained pairs"
-    said = [f"{c.label}: from {c.value[0]:.3g} to {c.value[-1]:.3g}" for c in curves]
+    what = f"{first.model} model{where}, {count_of(len(task.train_context), 'trained pair')}"
+    said = [f"{c.label}: from {numeral(c.value[0])} to {numeral(c.value[-1])}" for c in curves]
     rows = tuple(
         (c.quantity, c.source, c.seeds, float(time), float(mean), float(low), float(high))
         for c in curves
@@ -80,8 +81,8 @@ def loss_figure(group: list[SeededTrajectory], id: str) -> Figure | None:
     return Figure(
         id,
         (f"Losses over time of the {what}; the line is at ", Math(r"\log m"), f".{reversal}"),
-        f"Log-log plot of losses over time, {what}, until t = {first.time[-1]:.3g}, with a line at log m = "
-        f"{level:.3g}. {'; '.join(said)}.",
+        f"Log-log plot of losses over time, {what}, until t = {numeral(first.time[-1])}, with a line at log m = "
+        f"{numeral(level)}. {'; '.join(said)}.",
         data,
         partial(figures.losses, curves, level),
     )
@@ -93,8 +94,9 @@ def _measured(found: ReportMeasurements) -> Iterator[Section]:
     blocks: list[Block] = [
         Paragraph(
             (
-                f"{len(weights.task.train_context)} pairs of the task, trained by SGD at dimension "
-                f"{weights.dimension} until t = {weights.time:g} from {weights.seeds} seeds, beside the flow of the "
+                f"{count_of(len(weights.task.train_context), 'pair')} of the task, trained by SGD at dimension "
+                f"{weights.dimension} until t = {weights.time:g} from {count_of(weights.seeds, 'seed')}, beside the "
+                "flow of the "
                 "same instances. A weight is the change of a logit less the mean of its row, the mean over seeds.",
             )
         )
@@ -116,7 +118,8 @@ def scatter_figure(weights: Weights) -> Figure:
     arrays = {name: np.array([getattr(pair, name) for pair in pairs]) for name in columns}
     held, both = (arrays["other"][arrays["trained"] == kind] for kind in (False, True))
     said = [
-        f"{len(values)} with the other pair {name}, whose weight lies between {values.min():.3g} and {values.max():.3g}"
+        f"{len(values)} with the other pair {name}, whose weight lies between {numeral(values.min())} and "
+        f"{numeral(values.max())}"
         for name, values in (("not trained", held), ("trained", both))
         if len(values)
     ]
@@ -135,7 +138,7 @@ def scatter_figure(weights: Weights) -> Figure:
             "Weight of each trained pair against the weight of its reversal, or of the chain that starts with it; "
             "small filled marks are SGD, open ones the flow.",
         ),
-        f"Scatter plot. Trained pairs gained a weight between {low:.3g} and {high:.3g}. {'; '.join(said)}.",
+        f"Scatter plot. Trained pairs gained a weight between {numeral(low)} and {numeral(high)}. {'; '.join(said)}.",
         FigureData((*names, "weight, flow", "other weight, flow"), rows),
         partial(figures.scatter, figures.Directions(**arrays)),
     )
@@ -153,10 +156,14 @@ def heatmap_figure(weights: Weights) -> Figure:
         for x in range(task.vocabulary_size)
     )
     trained = weights.training[weights.trained]
-    said = f"{len(trained)} trained pairs gained between {trained.min():.3g} and {trained.max():.3g}"
+    said = (
+        f"{count_of(len(trained), 'trained pair')} gained between {numeral(trained.min())} and {numeral(trained.max())}"
+    )
     if weights.asked.any():
         asked = weights.training[weights.asked]
-        said += f"; {len(asked)} held-out answers changed by {asked.min():.3g} to {asked.max():.3g}"
+        said += (
+            f"; {count_of(len(asked), 'held-out answer')} changed by {numeral(asked.min())} to {numeral(asked.max())}"
+        )
     numbered = any(name.startswith(("context ", "token ")) for axis in names for name in axis)
     return Figure(
         "weights-heatmap",
@@ -165,7 +172,8 @@ def heatmap_figure(weights: Weights) -> Figure:
             + (" Long names and names in other scripts are numbered; the data table spells them." * numbered),
         ),
         f"Heat map of {len(contexts)} contexts by {task.vocabulary_size} tokens: {said}; the other entries lie between "
-        f"{weights.training[kind == ''].min(initial=0):.3g} and {weights.training[kind == ''].max(initial=0):.3g}.",
+        f"{numeral(weights.training[kind == ''].min(initial=0))} and "
+        f"{numeral(weights.training[kind == ''].max(initial=0))}.",
         FigureData(("context", "target", "direction", "change, SGD", "change, flow"), rows),
         partial(figures.heatmap, weights.training, weights.trained, weights.asked, names),
     )
@@ -187,8 +195,8 @@ def step_figure(orders: tuple[StepOrder, ...]) -> Figure:
         for step, distance in zip(order.steps, order.distances, strict=True)
     )
     said = [
-        f"{order.schedule}: order {order.order:.2f}, theory {order.expected:g}, distances from "
-        f"{min(order.distances):.2g} to {max(order.distances):.2g}"
+        f"{order.schedule}: order {numeral(order.order, '.2f')}, theory {order.expected:g}, distances from "
+        f"{numeral(min(order.distances), '.2g')} to {numeral(max(order.distances), '.2g')}"
         for order in orders
     ]
     drawn = [(o.schedule, np.array(o.steps), np.array(o.distances), o.order, o.expected) for o in orders]
@@ -210,7 +218,7 @@ def residual_figure(found: ReportMeasurements) -> Figure:
     names = [r.optimizer for r in found.residuals]
     values, tolerances = (np.array([getattr(r, name) for r in found.residuals]) for name in ("residual", "tolerance"))
     within = ", ".join(r.optimizer for r in found.residuals if r.residual <= r.tolerance) or "none"
-    outside = [f"{r.optimizer} ({r.residual:.2g})" for r in found.residuals if r.residual > r.tolerance]
+    outside = [f"{r.optimizer} ({numeral(r.residual, '.2g')})" for r in found.residuals if r.residual > r.tolerance]
     return Figure(
         "law-residuals",
         (
@@ -237,7 +245,7 @@ def exponent_figure(found: ReportMeasurements, id: str) -> Figure:
         for draw in range(len(e.measured))
     )
     last = found.exponents[-1]
-    chance = f"certified with probability {1 - found.delta:g} {last.a_priori:.2g}"
+    chance = f"certified with probability {1 - found.delta:g} {numeral(last.a_priori, '.2g')}"
     return Figure(
         id,
         (
@@ -247,8 +255,8 @@ def exponent_figure(found: ReportMeasurements, id: str) -> Figure:
             " once the dimension is large.",
         ),
         f"Log-log plot of exponents over dimensions from {found.exponents[0].dimension:.0e} to {last.dimension:.0e}. "
-        f"At the largest: measured at most {max(last.measured):.2g}, certified by draw at most "
-        f"{max(last.certified):.2g}, {chance}, by eigenvalues {last.classical:.2g}.",
+        f"At the largest: measured at most {numeral(max(last.measured), '.2g')}, certified by draw at most "
+        f"{numeral(max(last.certified), '.2g')}, {chance}, by eigenvalues {numeral(last.classical, '.2g')}.",
         FigureData(
             (
                 "dimension",

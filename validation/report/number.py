@@ -2,6 +2,7 @@
 
 from numbers import Integral
 
+from theory.counting import numeral
 from validation.report.document import Number
 
 
@@ -14,6 +15,6 @@ def mantissa_and_exponent(number: Number) -> tuple[str, int | None]:
         return "", None
     if isinstance(number.value, Integral):
         return str(number.value), None
-    text = f"{number.value:.{number.digits}g}".replace("inf", "∞")
+    text = numeral(number.value, f".{number.digits}g").replace("inf", "∞")
     mantissa, _, exponent = text.partition("e")
     return mantissa, int(exponent) if exponent else None

@@ -3,6 +3,7 @@
 from functools import partial
 from math import isnan
 
+from theory.counting import count_of, numeral
 from theory.laws import derive_all
 from validation.present import without_text
 from validation.remedies.reason import reason
@@ -30,13 +31,13 @@ def remedies_section(result: RemediesResult) -> Section:
     said = (
         "The asymmetry follows from the loss, from the space in which the parameters move, from the optimiser and from "
         "the data. Each row changes one of these choices, or a few that act together, and is trained for real with "
-        f"{s.seeds} seed{'s' * (s.seeds > 1)}; the index is the log-odds that held-out answers gained over those that "
+        f"{count_of(s.seeds, 'seed')}; the index is the log-odds that held-out answers gained over those that "
         "their premises gained: 0 cursed, 1 lifted. Where theory says it without the run, both stand side by side: by "
         "the law of the asked embedding with an interval, in closed form, or by the flow from the same start."
     )
     blocks: list[Block] = [Paragraph((said,)), *(Paragraph((f"Note: {note}.",)) for note in result.notes)]
     blocks += [remedies_figure(result), remedies_table(result)]
-    caption = (f"Claims about {len(result.rows)} choices and about the checkers of this section.",)
+    caption = (f"Claims about {count_of(len(result.rows), 'choice')} and about the checkers of this section.",)
     blocks.append(claims_table("remedies-claims", caption, result.all_claims))
     blocks.append(claim_details_table("remedies-details", result.all_claims))
     return Section("remedies", "What keeps the curse and what lifts it", tuple(blocks))
@@ -60,13 +61,16 @@ def _row(row: Row, known: set[str]) -> tuple[Prose, ...]:
     law: Prose = (" (no law).",)
     if derivation is not None and derivation in known:
         law = (" (", Reference(derivation, f"derivation-{derivation}"), ").")
-    index: Prose = (Number(row.index.mean, 3), f" [{low:.3f}, {high:.3f}]" if low < high else "")
+    index: Prose = (
+        Number(row.index.mean, 3),
+        f" [{numeral(low, '.3f')}, {numeral(high, '.3f')}]" if low < high else "",
+    )
     if row.without_forward_gain:
         index = (*index, without_text(row.without_forward_gain, row.questions * len(row.index.by_seed)))
     if not row.learnt:
         index = (*index, ", not learnt")
     if row.taught is not None and row.untaught is not None:
-        index = (*index, f", copied {row.taught.mean:.2f}, others {row.untaught.mean:.2f}")
+        index = (*index, f", copied {numeral(row.taught.mean, '.2f')}, others {numeral(row.untaught.mean, '.2f')}")
     return (
         (Strong(row.choice.label), f": {text}", *law),
         index,
@@ -89,8 +93,8 @@ def _predicted(row: Row) -> Prose:
         return (Number(p.mean, 3), f" ({p.source}){others}")
     flow = ""
     if row.flow is not None and row.untaught is None:
-        flow = f"; {row.flow.mean:.3f} ({'closed form' if row.choice.closed_form else 'flow'})"
-    return (Number(p.mean, 2), f" [{p.low:.3f}, {p.high:.3f}]{flow}{others}")
+        flow = f"; {numeral(row.flow.mean, '.3f')} ({'closed form' if row.choice.closed_form else 'flow'})"
+    return (Number(p.mean, 2), f" [{numeral(p.low, '.3f')}, {numeral(p.high, '.3f')}]{flow}{others}")
 
 
 def _known(interval: tuple[float, float]) -> tuple[float | None, float | None]:
@@ -127,7 +131,8 @@ def remedies_figure(result: RemediesResult) -> Figure:
             f"seed{'s' * (seeds > 1)} with a 95 % interval of the mean, pale bars what theory says without the run; "
             "choices without one are measured only. Indices below -0.6 stand at the edge.",
         ),
-        alternative=f"Of {len(bars)} choices these have an index above one half: {'; '.join(lifted) or 'none'}.",
+        alternative=f"Of {count_of(len(bars), 'choice')} these have an index above one half: "
+        f"{'; '.join(lifted) or 'none'}.",
         data=data,
         draw=partial(forest, tuple(bars)),
     )

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from theory.counting import count_of, numeral
 from validation.experiments.corpus_of import CONTROL
 from validation.experiments.result import Condition, Matrix, RunResult
 from validation.present import without_text
@@ -77,26 +78,26 @@ def runs_table(runs: Sequence[RunResult]) -> Table:
     )
     caption = (
         "Trained and held-out answers at the end of training. log V is the loss of a guess among all tokens, log of "
-        "sort that among the tokens of the right sort; right counts answers over all seeds; the index is the mean over "
-        "questions of log-odds gained by the answer over those gained by its premises (0 cursed, 1 lifted).",
+        "sort that among the tokens of the right sort; right counts questions over all seeds, "
+        "answered where any of several held-out answers comes first; the index is the mean over questions of log-odds "
+        "gained by the answer over those gained by its premises (0 cursed, 1 lifted).",
     )
     return Table("runs-table", caption, columns, rows)
 
 
 def _row(result: RunResult, condition: Condition, section: str) -> tuple[Prose, ...]:
-    asked = condition.questions * len(condition.right)
     return (
         (Reference(result.short_title, section),),
         (condition.name,),
-        (f"{condition.train_sentences} + {condition.test_sentences}",),
+        (f"{condition.train_sentences:,} + {condition.held_out}",),
         _spread(condition.final("train_nll")),
         _spread(condition.final("test_nll")),
         (Number(condition.chance),),
         (Number(condition.sort_chance),),
-        (Number(sum(condition.right)), f" of {asked}"),
+        (Number(sum(condition.right)), f" of {condition.asked}"),
         (Number(float(condition.final("rank").mean())),),
         (Number(float(condition.final("mass").mean()), 3),),
-        _spread(condition.final("index")) + _without(condition, asked),
+        _spread(condition.final("index")) + _without(condition, condition.questions * len(condition.right)),
     )
 
 
@@ -111,7 +112,7 @@ def _spread(values: np.ndarray) -> Prose:
     if not np.isfinite(values).any():
         return (Number(None),)
     mean = Number(float(np.nanmean(values)), 3)
-    return (mean,) if len(values) == 1 else (mean, f" [{np.nanmin(values):.3g}, {np.nanmax(values):.3g}]")
+    return (mean,) if len(values) == 1 else (mean, f" [{numeral(np.nanmin(values))}, {numeral(np.nanmax(values))}]")
 
 
 def run_section(result: RunResult, id: str) -> Section:
@@ -175,18 +176,19 @@ def loss_figure(result: RunResult, id: str) -> Figure:
         lines.append(_line(f"held out, {condition.name}", color, style, condition.over_time("test_nll")))
     first = result.conditions[0]
     k = "" if first.answer_length == 1 else f"{first.answer_length} "
-    levels = [Level(f"{k}log V\n= {first.chance:.3g}", first.chance)]
+    levels = [Level(f"{k}log V\n= {numeral(first.chance)}", first.chance)]
     if abs(first.sort_chance - first.chance) > 0.3:
-        levels.append(Level(f"of the sort\n= {first.sort_chance:.3g}", first.sort_chance))
+        levels.append(Level(f"of the sort\n= {numeral(first.sort_chance)}", first.sort_chance))
     seeds = len(first.right)
-    said = "; ".join(f"{line.label} from {line.mean[0]:.3g} to {line.mean[-1]:.3g}" for line in lines)
+    said = "; ".join(f"{line.label} from {numeral(line.mean[0])} to {numeral(line.mean[-1])}" for line in lines)
     return Figure(
         id,
         (
-            f"-log p of whole answers over training, mean over {seeds} seeds with the range over them; beside it the "
+            f"-log p of whole answers over training, mean over {count_of(seeds, 'seed')} with the range over them; "
+            "beside it the "
             "losses of a guess among all tokens, and among those of the right sort.",
         ),
-        f"Line plot with a logarithmic axis of losses over {first.epoch[-1]} epochs, with lines at "
+        f"Line plot with a logarithmic axis of losses over {count_of(first.epoch[-1], 'epoch')}, with lines at "
         f"{' and '.join(' '.join(level.label.split()) for level in levels)}. {said}.",
         _line_data(first.epoch, lines),
         partial(run_figures.over_epochs, np.array(first.epoch), lines, levels, "-log p (nats)", True),
@@ -200,14 +202,14 @@ def index_figure(result: RunResult, id: str) -> Figure:
         lines.append(_line(condition.name, color, style, condition.over_time("index")))
     first = result.conditions[0]
     levels = [Level("1: lifted", 1.0), Level("0: cursed", 0.0)]
-    said = "; ".join(f"{line.label} {line.mean[-1]:.3g} at the end" for line in lines)
+    said = "; ".join(f"{line.label} {numeral(line.mean[-1])} at the end" for line in lines)
     return Figure(
         id,
         (
             "Log-odds gained by held-out answers over log-odds gained by their premises, mean over questions. The "
             "first epochs, where premises have gained next to nothing, may lie outside of the picture.",
         ),
-        f"Line plot of the index over {first.epoch[-1]} epochs, with lines at 0 and 1: {said}.",
+        f"Line plot of the index over {count_of(first.epoch[-1], 'epoch')}, with lines at 0 and 1: {said}.",
         _line_data(first.epoch, lines),
         partial(run_figures.over_epochs, np.array(first.epoch), lines, levels, "index", False, _index_limits(lines)),
     )
@@ -262,12 +264,12 @@ def _diagonal(matrix: Matrix, values: np.ndarray, what: str) -> str:
     """Means on the diagonal of trained and of held-out pairs, and off it."""
     seen, own = np.array(matrix.seen), np.diag(values)
     parts = [
-        f"mean {what} {own[kind].mean():.3g} for {name} pairs"
+        f"mean {what} {numeral(own[kind].mean())} for {name} pairs"
         for name, kind in (("trained", seen), ("held-out", ~seen))
         if kind.any()
     ]
     off = values[~np.eye(len(values), dtype=bool)]
-    return ", ".join([*parts, f"{off.mean():.3g} elsewhere"] if len(off) else parts)
+    return ", ".join([*parts, f"{numeral(off.mean())} elsewhere"] if len(off) else parts)
 
 
 def _matrix_data(matrices: Sequence[Matrix], values: Sequence[np.ndarray], what: str) -> FigureData:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 from theory.claim import Claim, joint_verdict, weakest_evidence
+from theory.counting import count_of
 from theory.laws import derive_all
 from theory.theorem import CheckedTheorem, Finding, Link, LinkProof
 from validation.check import CheckResult
@@ -129,7 +130,7 @@ def _proof(checked: CheckedTheorem, shown: Shown) -> Iterator[Block]:
         return
     boxes = sum(proof.boxes or 0 for _, proof in checked.links)
     count = len(checked.links)
-    said = f"{count} link{'s' if count > 1 else ''}" + (f", {boxes:,} boxes of ball arithmetic" if boxes else "")
+    said = count_of(count, "link") + (f", {count_of(boxes, 'box', 'boxes')} of ball arithmetic" if boxes else "")
     said += "; each is proved by itself, how they combine is argued in words."
     yield Paragraph((Strong("Proof. "), said))
     numbered = list(enumerate(checked.links, 1))
@@ -161,7 +162,7 @@ def _repeated(links: list[tuple[int, tuple[Link, LinkProof]]], shown: Shown) -> 
 
 def _how(proof: LinkProof) -> Prose:
     """Detail, domain, boxes and precision, each once."""
-    boxes = f"{proof.boxes:,} box{'' if proof.boxes == 1 else 'es'}" if proof.boxes else ""
+    boxes = count_of(proof.boxes, "box", "boxes") if proof.boxes else ""
     bits = f"{proof.precision} bits" if proof.precision else ""
     domain = f"domain {proof.domain}" if proof.domain and proof.domain not in proof.detail else ""
     parts = [part for part in (proof.detail, domain, boxes, bits) if part]

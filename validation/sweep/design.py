@@ -18,6 +18,7 @@ from validation.sweep.kinds import KINDS, Kind
 from validation.sweep.spec import MOST_CELLS, Range, Scalar, Spec, SpecError
 
 NAMED = re.compile(rf"{option('facts')}\b|--([a-z][a-z-]*)")  # a setting as a command line has it
+IDLE = re.compile(rf"(?:{option('facts')}|--([a-z][a-z-]*)) has no effect ")  # what settings say of one to be ignored
 SHOWN_PROBLEMS = 20
 Point = dict[str, Scalar]
 
@@ -91,9 +92,12 @@ def design_of(spec: Spec, folder: Path) -> Design:
     facts: dict[str, str] = {}
     found: dict[str, int] = {}  # a problem -> in how many points it is
     cells: dict[str, Cell] = {}
+    idle: dict[str, str] = {}  # settings without effect -> what was said of it at the first point
+    used: set[str] = set()
     for point in () if problems else points_of(spec):
         try:
-            checked, path = _checked(spec, point, folder, facts)
+            checked, path = _used(spec, point, folder, facts, idle)
+            used |= {*checked}
         except BadInput as error:
             for line in str(error).splitlines():
                 key = _keyed(line, spec)
@@ -103,6 +107,7 @@ def design_of(spec: Spec, folder: Path) -> Design:
         for seed in range(spec.seed, spec.seed + spec.seeds):
             cell = Cell(spec.kind, checked, seed, path, digest)
             cells.setdefault(cell.digest, cell)
+    problems += [_keyed(line, spec) for name, line in idle.items() if name not in used]
     problems += [f"{line} (in {count} points of the design)" if count > 1 else line for line, count in found.items()]
     if problems:
         more = (
@@ -112,6 +117,24 @@ def design_of(spec: Spec, folder: Path) -> Design:
         )
         raise SpecError("\n".join([*problems[:SHOWN_PROBLEMS], *more]))
     return Design(spec, tuple(cells.values()), tuple(spec.places), facts)
+
+
+def _used(
+    spec: Spec, point: Point, folder: Path, facts: dict[str, str], idle: dict[str, str]
+) -> tuple[Mapping[str, Any], Path | None]:
+    """As `_checked`, without the settings that have no effect at this point: they may have one at another.
+
+    They are added to `idle`, with what was said. Raises BadInput.
+    """
+    while True:
+        try:
+            return _checked(spec, point, folder, facts)
+        except BadInput as error:
+            said = {_setting(match): line for line in str(error).splitlines() if (match := IDLE.match(line))}
+            if not said or len(said) < len(str(error).splitlines()) or not said.keys() <= point.keys():
+                raise
+            idle.update((name, line) for name, line in said.items() if name not in idle)
+            point = {name: value for name, value in point.items() if name not in said}
 
 
 def _checked(spec: Spec, point: Point, folder: Path, facts: dict[str, str]) -> tuple[Mapping[str, Any], Path | None]:
@@ -132,16 +155,17 @@ def _checked(spec: Spec, point: Point, folder: Path, facts: dict[str, str]) -> t
     return (checked if path is None else checked | {"facts": point["facts"]}), path
 
 
+def _setting(option_named: re.Match[str]) -> str:
+    """The setting whose option was matched."""
+    return "facts" if option_named[1] is None else option_named[1].replace("-", "_")
+
+
 def _keyed(line: str, spec: Spec) -> str:
     """A problem that names an option of a command line, with the key of the file in its place."""
-
-    def key(option_named: re.Match[str]) -> str:
-        return "facts" if option_named[1] is None else option_named[1].replace("-", "_")
-
-    first, text = NAMED.match(line), NAMED.sub(key, line)
-    where = spec.places.get(key(first), "settings") if first else spec.kind
+    first, text = NAMED.match(line), NAMED.sub(_setting, line)
+    where = spec.places.get(_setting(first), "settings") if first else spec.kind
     if first and where != "settings":
-        return f"{where}{text.removeprefix(key(first))}"
+        return f"{where}{text.removeprefix(_setting(first))}"
     return f"{where}: {text}"
 
 

@@ -186,6 +186,20 @@ def test_bad_input_is_one_clear_message(
     assert [p.name for p in tmp_path.iterdir()] == ["here"]
 
 
+def test_the_numbers_of_held_out_answers_and_of_questions_agree(train: Train, tmp_path: Path) -> None:
+    """Several held-out answers of one question are counted as answers and as one question, and the table says which."""
+    facts = tmp_path / "facts.csv"
+    facts.write_text(
+        "subject,relation,object,direction\na,r,x,forward\nb,r,x,forward\nc,r,y,forward\nd,r,z,both\n", encoding="utf-8"
+    )
+    code, out, _ = train(str(facts), *SMOKE, "--no-control")
+    assert code == 1
+    row = next(line for line in out.splitlines() if "plain" in line and "\u2502" in line)
+    cells = [cell.strip() for cell in row.strip("\u2502").split("\u2502")]
+    assert cells[:3] == ["plain", "5", "3 to 2 questions"]
+    assert cells[7].endswith(" of 2 questions")
+
+
 def test_there_must_be_something_to_resume(train: Train, tmp_path: Path) -> None:
     """--resume without an unfinished run says so, and names the folder where it looked."""
     code, _, err = train("--resume", "-o", str(tmp_path / "new"))

@@ -194,3 +194,25 @@ def test_a_cell_is_named_by_what_it_depends_on(tmp_path: Path) -> None:
 def test_shipped_sweeps_are_sound(spec: Path) -> None:
     """Every example is read, and each of its cells is checked."""
     assert design_of(read_spec(spec), spec.parent).cells
+
+
+def test_a_setting_that_some_points_read_is_left_out_of_the_others() -> None:
+    """`draws` beside theorems of which one reads it is no mistake; the points that ignore it are the same cell."""
+    spec = Spec(
+        kind="check", seeds=1, settings={"pairs": 3}, grid={"theorem": ["theorem-1", "theorem-3"], "draws": [2, 4]}
+    )
+    cells = design_of(spec, Path()).cells
+    assert [(c.settings["theorem"], c.settings.get("draws")) for c in cells] == [
+        ("theorem-1", 2),
+        ("theorem-1", 4),
+        ("theorem-3", None),
+    ]
+
+
+def test_a_setting_that_no_point_reads_is_refused_once() -> None:
+    """What has no effect anywhere is said, with the key of the file."""
+    spec = Spec(kind="check", seeds=1, settings={"draws": 4}, grid={"theorem": ["theorem-3", "theorem-4"]})
+    with pytest.raises(SpecError) as refused:
+        design_of(spec, Path())
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith("settings.draws has no effect on theorem-3 ")
