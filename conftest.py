@@ -4,13 +4,15 @@
 A test that starts a program of the system says so with `@pytest.mark.program("latexmk", "booktabs.sty")`. Where one is
 missing the test is left out, and the end of the run says which and how many; with REQUIRE_PROGRAMS=1, as `.ci/run` sets
 it, a test that is left out for any reason fails.
+
+Estimates of time are those of an idle machine, so that no test depends on what else runs beside it.
 """
 
 import os
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import cache
 
 import pytest
@@ -25,6 +27,16 @@ settings.register_profile(
     "thorough", max_examples=300, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def idle_machine() -> Iterator[None]:
+    """Work takes what its constants say: nothing is measured, and no line about long work depends on the moment."""
+    from validation import machine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "probe", machine.Machine)
+        yield
 
 
 @cache

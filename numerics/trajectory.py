@@ -4,7 +4,8 @@ Time is step size x steps (for heavy-ball momentum beta, step size x steps / (1 
 given on one grid of times, so that any two trajectories on the same grid can be subtracted.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -84,3 +85,34 @@ def log_spaced_times(final: float, points: int = 60, first: float = 1e-2) -> np.
     if not final > first:
         raise ValueError(f"the final time must exceed {first}, got {final}")
     return np.concatenate([[0.0], np.geomspace(first, final, points)])
+
+
+def mean_trajectory(trajectories: Sequence[Trajectory]) -> Trajectory:
+    """The mean over seeds of every field of trajectories of one source, model, dimension and grid of times.
+
+    Raises ValueError when they do not share these.
+    """
+    first = trajectories[0]
+    for other in trajectories[1:]:
+        same = (other.source, other.model, other.dimension) == (first.source, first.model, first.dimension)
+        if not same or not np.array_equal(other.time, first.time):
+            raise ValueError("only trajectories of one source, model, dimension and grid of times have a mean")
+
+    def mean(name: str) -> np.ndarray:
+        return np.mean([getattr(trajectory, name) for trajectory in trajectories], axis=0)
+
+    def mean_of_kept(name: str) -> np.ndarray | None:
+        return None if any(getattr(trajectory, name) is None for trajectory in trajectories) else mean(name)
+
+    return replace(
+        first,
+        loss=mean("loss"),
+        reversal_loss=mean("reversal_loss"),
+        train_log_probability=mean("train_log_probability"),
+        query_log_probability=mean("query_log_probability"),
+        trained_logit_change=mean("trained_logit_change"),
+        query_logit_change=mean("query_logit_change"),
+        logits=mean_of_kept("logits"),
+        answer_log_probability=mean_of_kept("answer_log_probability"),
+        error_bound=None,
+    )

@@ -1,7 +1,6 @@
 """What a verification will cost, said before it starts, and the refusal of one that does not fit."""
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,7 +8,7 @@ from numerics.estimate import estimate_flow
 from theory.counting import duration, memory
 from theory.errors import BadInput
 from theory.task import Task, first_pairs
-from validation.machine import Machine
+from validation.machine import Machine, machine_memory
 from validation.settings import HEAVY_BALL, VerifySettings
 from validation.training import TrainingSettings
 from validation.training_cost import NetworkKind, estimate_training
@@ -110,11 +109,6 @@ def cost(task: Task, trained_task: Task, settings: VerifySettings, machine: Mach
         for name in TRANSFORMER_STAGES:
             del seconds[name]
     return Cost(sum(seconds.values()), peak, seconds)
-
-
-def machine_memory() -> float:
-    """Physical memory of this machine in bytes."""
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 def check_cost(expected: Cost, settings: VerifySettings, limit_bytes: float | None) -> None:

@@ -25,7 +25,12 @@ class Machine:
 
 
 def machine_now() -> Machine:
-    """The probe, repeated for PROBED_SECONDS."""
+    """This machine as it is now."""
+    return probe()
+
+
+def probe() -> Machine:
+    """A fixed piece of work, repeated for PROBED_SECONDS."""
     left, right = np.ones((256, 512)), np.ones((512, 512))
     left @ right  # may load libraries
     start, used, rounds = clock.perf_counter(), clock.process_time(), 0
@@ -40,3 +45,8 @@ def machine_now() -> Machine:
 def available_cores() -> int:
     """How many processes of this program can run at once."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine_memory() -> float:
+    """Physical memory of this machine in bytes."""
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

@@ -29,8 +29,6 @@ from theory.setting import NotMeasured, OneLayerRun, Separation, Setting
 from theory.task import Task, first_pairs
 from theory.two_phase import eigenvalue_exponent
 from validation.compare import rounding_tolerance
-from validation.instances import bilinear_instances
-from validation.optimizer_law import DIMENSION, INIT_SCALE, law_residual, optimizers
 
 # Flow times per context, from where the loss has hardly moved to where it is some 1e-9: exponents are largest early.
 EARLIEST, LATEST, TIMES = 1e-3, 1e9, 36
@@ -179,6 +177,10 @@ class Measurements:
         part = first_pairs(setting.task, LAW_PAIRS)
         if len(part.contexts) == part.trained_contexts:
             raise NotMeasured("every context is trained, so the law says nothing")
+        # torch takes seconds to load: not for measurements of the flow, in every process of a sweep
+        from validation.instances import bilinear_instances
+        from validation.optimizer_law import DIMENSION, INIT_SCALE, law_residual, optimizers
+
         instances = bilinear_instances(part, DIMENSION, INIT_SCALE, [setting.seed])
         return law_residual(instances, optimizers(part)[optimizer])
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from numerics.descent import DescentSettings, descent_changes, initial_share
 from numerics.kernels import Kernels
+from numerics.optimizer import Optimizer
 from numerics.order import Order
 from theory.claim import Claim
 from theory.counting import count_of
@@ -23,7 +24,6 @@ from validation.compare import (
     rounding_tolerance,
 )
 from validation.instances import Instances, attention_instances, bilinear_instances
-from validation.optimizers import Optimizer
 from validation.real_runs import descent_settings, recorded_steps
 from validation.replay import AdamReplay, adam_claim, too_large_steps
 from validation.settings import largest_share

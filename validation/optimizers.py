@@ -1,12 +1,12 @@
 """The optimisers of real training: torch's own, sign descent, and decoupled weight decay for those that lack it."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
-Optimizer = Literal["gd", "sgd", "momentum", "adam", "adamw", "sign"]
+from numerics.optimizer import Optimizer
 
 
 class SignDescent(torch.optim.Optimizer):

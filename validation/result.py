@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import theory
 from numerics.index import SeedIndices, seed_indices
-from numerics.trajectory import Trajectory
+from numerics.trajectory import Trajectory, mean_trajectory
 from theory.claim import Claim, Verdict, joint_verdict
 from theory.task import Task
 from validation.settings import VerifySettings
-from validation.step_order import StepOrder
-from validation.training import mean_trajectory
+
+if TYPE_CHECKING:  # it loads torch, which a sweep and a check can do without
+    from validation.step_order import StepOrder
 
 FORMAT = "reversal-verify/1"
 LIBRARIES = ("numpy", "scipy", "sympy", "python-flint", "scikit-sundae", "torch", "hypothesis")
@@ -76,7 +77,7 @@ class Verification:
     trajectories: tuple[SeededTrajectory, ...]
     notes: tuple[str, ...] = ()
     stages: tuple[tuple[str, int], ...] = ()  # the stages in order, and how many claims each made
-    step_orders: tuple[StepOrder, ...] = ()  # the distances to the flow behind the claims about step sizes
+    step_orders: tuple["StepOrder", ...] = ()  # the distances to the flow behind the claims about step sizes
 
     def __post_init__(self) -> None:
         ids = [claim.id for claim in self.claims]

@@ -16,13 +16,13 @@ from numerics.flow import flow_states, numerical_defect
 from numerics.inertial_flow import inertial_changes
 from numerics.kernels import Kernels
 from numerics.logit_flow import LogitFlow
+from numerics.optimizer import Optimizer
 from numerics.order import Order
 from theory.claim import Claim, Evidence
 from theory.task import Task
 from validation.compare import check_order, fitted_order, order_text, rounding_tolerance
 from validation.extrapolation import check_extrapolation
 from validation.instances import Instances, bilinear_instances
-from validation.optimizers import Optimizer
 from validation.settings import HEAVY_BALL
 from validation.training import Batch, Progress, TrainingSettings, train
 

@@ -11,7 +11,7 @@ Conventions:
 import time as clock
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -20,13 +20,14 @@ from torch import Tensor
 
 from numerics.losses import LOSSES, Loss
 from numerics.observables import observe, trajectory_of
+from numerics.optimizer import Optimizer
 from numerics.order import ORDERS, Order, visits
 from numerics.trajectory import Trajectory
 from theory.errors import BadInput
 from theory.task import Task
 from validation.losses import pair_losses, row_potential
 from validation.networks import Network
-from validation.optimizers import Optimizer, decay, torch_optimizer
+from validation.optimizers import decay, torch_optimizer
 
 Batch = Literal["full", "one"]
 Progress = Callable[[int, int], None]
@@ -206,37 +207,6 @@ def threads_for(weights: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def mean_trajectory(trajectories: Sequence[Trajectory]) -> Trajectory:
-    """The mean over seeds of every field of trajectories of one source, model, dimension and grid of times.
-
-    Raises ValueError when they do not share these.
-    """
-    first = trajectories[0]
-    for other in trajectories[1:]:
-        same = (other.source, other.model, other.dimension) == (first.source, first.model, first.dimension)
-        if not same or not np.array_equal(other.time, first.time):
-            raise ValueError("only trajectories of one source, model, dimension and grid of times have a mean")
-
-    def mean(name: str) -> np.ndarray:
-        return np.mean([getattr(trajectory, name) for trajectory in trajectories], axis=0)
-
-    def mean_of_kept(name: str) -> np.ndarray | None:
-        return None if any(getattr(trajectory, name) is None for trajectory in trajectories) else mean(name)
-
-    return replace(
-        first,
-        loss=mean("loss"),
-        reversal_loss=mean("reversal_loss"),
-        train_log_probability=mean("train_log_probability"),
-        query_log_probability=mean("query_log_probability"),
-        trained_logit_change=mean("trained_logit_change"),
-        query_logit_change=mean("query_logit_change"),
-        logits=mean_of_kept("logits"),
-        answer_log_probability=mean_of_kept("answer_log_probability"),
-        error_bound=None,
-    )
 
 
 # -- descent: generators that take one step at a time and yield how many are done, first 0 --

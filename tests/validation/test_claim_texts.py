@@ -32,7 +32,7 @@ SETTINGS = (
     dict(pairs=3, vocabulary=10, optimizer="adam"),
     dict(pairs=3, vocabulary=10, order="replacement", learning_rate=0.5, training_time=0.5),
     dict(pairs=2, held_out=0, vocabulary=6, dimension=20.0),
-    dict(pairs=1, vocabulary=4),
+    dict(pairs=1, vocabulary=4, training_time=0.5, learning_rate=0.25),
     dict(pairs=2, task="chain-of-thought", vocabulary=8),
     dict(pairs=2, task="chain-of-thought", vocabulary=8, train_dimension=6),
     dict(facts=True, context="entity+relation"),
@@ -106,7 +106,7 @@ MODELS = ("bilinear", "transformer")
 def remedies() -> Iterator[Claim]:
     """The claims of small choices that apply in some and not in others."""
     settings = RemedySettings(pairs=4, held_out=2, dimension=32, seeds=2)
-    wide = settings.model_copy(update={"dimension": 2048, "seeds": 8})
+    wide = settings.model_copy(update={"dimension": 512, "seeds": 8})
     for choice in (Choice(), Choice(data="reversed-copies")):
         for run in (settings, wide):
             yield from measure(reversal_task(4, 2), choice, run, 1e-6).claims

@@ -223,9 +223,18 @@ def test_a_request_to_end_is_an_interruption(reversal: Any, tmp_path: Path, monk
 @pytest.mark.parametrize("arguments", [["derive", "bilinear"], ["verify", *QUICK, "--json"]])
 def test_results_that_cannot_be_printed_are_one_message(arguments: list[str]) -> None:
     """Standard output on a full disk: exit code 2 and the reason, no traceback."""
+    # without the laws, which depend on no setting and take the time
+    program = (
+        "import sys\n"
+        "if 'verify' in sys.argv:\n"
+        "    import validation.verify\n"
+        "    validation.verify._derive = lambda tell: []\n"
+        "from validation.cli import main\n"
+        "main()\n"
+    )
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "validation.cli", *arguments],
+            [sys.executable, "-c", program, *arguments],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -253,3 +262,35 @@ def test_memory_sizes() -> None:
     for text in ("", "-1GiB", "GiB", "4 parsecs", "0"):
         with pytest.raises(SettingsError, match="--limit-memory"):
             memory_size(text)
+
+
+WITHOUT_TORCH = (
+    ["--help"],
+    ["verify", "--help"],
+    ["verify", "--sedes", "1"],
+    ["verify", "--seeds", "0"],
+    ["train", "--epochs", "many"],
+    ["remedies", "--optimizer", "adm"],
+    ["check", "--theorem", "none"],
+    ["derive", "none"],
+    ["report", "--formats", "doc"],
+    ["sweep", "none.toml", "-o", "none"],
+)
+
+
+def test_what_trains_nothing_does_not_wait_for_torch() -> None:
+    """Help, misspelt options, bad settings and a missing file of a sweep end before torch is loaded."""
+    program = (
+        "import sys\n"
+        "from validation.cli import main\n"
+        "for arguments in eval(sys.argv[1]):\n"
+        "    sys.argv = ['reversal', *arguments]\n"
+        "    try:\n"
+        "        main()\n"
+        "    except SystemExit as left:\n"
+        "        assert left.code in (0, 2), (arguments, left.code)\n"
+        "    assert 'torch' not in sys.modules, arguments\n"
+    )
+    command = [sys.executable, "-c", program, repr(WITHOUT_TORCH)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

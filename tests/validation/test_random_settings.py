@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from numerics.losses import LOSSES
+from numerics.optimizer import Optimizer
 from numerics.order import ORDERS
 from numerics.parameter_space import Parameters
 from theory.errors import BadInput
@@ -18,7 +19,6 @@ from validation import verify as verification
 from validation.check import check, chosen_theorems
 from validation.check_settings import NUMBERS, OPTIONS, CheckSettings
 from validation.measurements import Measurements
-from validation.optimizers import Optimizer
 from validation.remedies import run as remedies
 from validation.remedies.settings import RemedySettings
 from validation.settings import OptimizerChoice, VerifySettings

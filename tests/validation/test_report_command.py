@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from validation.experiments.present import write_folder
 from validation.experiments.run import run as run_transformers
 from validation.experiments.settings import TrainSettings
 from validation.measurements import Measurements
+from validation.report.data import ReportData
 from validation.report_run import (
     FLOW_PAIRS,
     TRAIN_PAIRS,
@@ -210,6 +212,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(run, "replace", lambda result, notes: seen.update(notes=notes) or result)
     monkeypatch.setattr(run, "check", check)
     monkeypatch.setattr(run, "measure", measure)
+    monkeypatch.setattr(run, "run_remedies", lambda settings, tell: tell("comparing", 1.0) or Result("r", settings))
     monkeypatch.setattr(run, "build", lambda data: seen.update(report=data) or "document")
     monkeypatch.setattr(run, "write_report", write_report)
     monkeypatch.setattr(run.ReportData, "as_dict", lambda data: {"whole": True})
@@ -299,7 +302,7 @@ def test_bad_input_is_one_clear_message(
 @pytest.mark.parametrize(
     ("error", "code", "said"), [(ZeroDivisionError, 3, "error of ours"), (KeyboardInterrupt, 130, "interrupted")]
 )
-@pytest.mark.parametrize("stage", ["verify", "check", "measure", "build", "write_report"])
+@pytest.mark.parametrize("stage", ["verify", "check", "measure", "run_remedies", "build", "write_report"])
 def test_our_errors_and_interruption_leave_nothing(
     stage: str,
     error: type[BaseException],
@@ -322,6 +325,38 @@ def test_our_errors_and_interruption_leave_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+# -- the command, with the work done once --
+SMALL = [*QUICK, "--model", "transformer"]
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ReportData]:
+    """The real thing on two pairs, once: the folder that the command wrote, and what was found."""
+    folder, found = tmp_path_factory.mktemp("report") / "out", []
+    arguments = ["reversal", "report", *SMALL, "-o", str(folder), "--format", "html,tex,json,md"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", arguments)
+        patch.setattr(validation.report_run, "run_report", lambda *given: found.append(run_report(*given)) or found[0])
+        with pytest.raises(SystemExit) as left:
+            main()
+    assert left.value.code == 0
+    return folder, found[0]
+
+
+@pytest.fixture
+def done_once(worked: tuple[Path, ReportData], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command asks for the work, and what was found before is the answer, with the runs that it was given."""
+    monkeypatch.setattr(validation.report_run, "run_report", lambda *given: replace(worked[1], runs=given[-1]))
+
+
+def test_finished_runs_are_part_of_what_is_found(pretended: dict[str, Any]) -> None:
+    """`run_report` hands on the runs that it is given."""
+    runs: Any = (SimpleNamespace(verdict="holds"),)
+    silent = lambda *_: None  # noqa: E731
+    assert run_report(ReportSettings.checked(pairs="2"), (), "x", silent, silent, None, runs).runs == runs
+
+
+@pytest.mark.usefixtures("done_once")
 def test_interruption_in_the_middle_of_writing_leaves_nothing(
     report: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,16 +372,14 @@ def test_interruption_in_the_middle_of_writing_leaves_nothing(
         write_text(path, text)
 
     monkeypatch.setattr(write, "_write_text", interrupted)
-    code, _, err = report(*QUICK, "--model", "transformer", "-o", str(tmp_path / "out"), "--format", "html")
+    code, _, err = report(*SMALL, "-o", str(tmp_path / "out"), "--format", "html")
     assert code == 130, err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_small_report_is_written(report: Any, tmp_path: Path) -> None:
+def test_a_small_report_is_written(worked: tuple[Path, ReportData]) -> None:
     """The real thing on two pairs: page, LaTeX, Markdown and JSON beside figures, all about this very run."""
-    folder = tmp_path / "out"
-    code, _, err = report(*QUICK, "--model", "transformer", "-o", str(folder), "--format", "html,tex,json,md")
-    assert (code, err) == (0, "")
+    folder = worked[0]
     assert {p.name for p in folder.iterdir()} == {"index.html", "report.tex", "report.json", "report.md", "figures"}
     document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert document["command"].startswith("reversal report --pairs 2")
@@ -356,12 +389,13 @@ def test_a_small_report_is_written(report: Any, tmp_path: Path) -> None:
     assert "sgd-sandwich" in (folder / "index.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("done_once")
 def test_finished_runs_are_included(report: Any, tmp_path: Path) -> None:
     """A run of reversal train stands in the page and in the JSON, and its claims count: not learnt yet, exit code 1."""
     settings = TrainSettings.checked("smoke", seeds=1, epochs=1)
     write_folder(*run_transformers(settings, lambda stage, done: None, print), tmp_path / "run")
     folder = tmp_path / "out"
-    arguments = (*QUICK, "--model", "transformer", "--format", "html,json", "-o", str(folder))
+    arguments = (*SMALL, "--format", "html,json", "-o", str(folder))
     code, _, err = report(*arguments, "--runs", str(tmp_path / "run"))
     assert (code, err) == (1, "")
     document = json.loads((folder / "report.json").read_text(encoding="utf-8"))

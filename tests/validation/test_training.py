@@ -11,13 +11,13 @@ from scipy.special import softmax
 import validation.training as training
 import validation.training_cost as training_cost
 from numerics.order import visits
+from numerics.trajectory import mean_trajectory
 from theory.task import Statement, Task, build_task, reversal_task
 from validation.networks import BilinearNetwork, Network, OneLayerAttention, OneLayerTransformer
 from validation.training import (
     TrainingDiverged,
     TrainingRun,
     TrainingSettings,
-    mean_trajectory,
     train,
 )
 from validation.training_cost import estimate_training

@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from theory.counting import count_of, duration, memory
-from validation.cost import machine_memory
 from validation.experiments.allocator import keep_freed_memory
 from validation.experiments.checkpoint import Checkpoint, CheckpointError, restore, tensors_of
 from validation.experiments.claims import claims_of
@@ -21,6 +20,7 @@ from validation.experiments.measures import any_right, cosine_matrix, panel_matr
 from validation.experiments.result import Condition, Matrix, RunResult, origin_of
 from validation.experiments.settings import TrainSettings
 from validation.experiments.trainer import Trainer, evaluation_epochs, shape_of
+from validation.machine import machine_memory
 from validation.settings import SettingsError
 
 Report = Callable[[str, float], None]

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from numerics.losses import Loss
+from numerics.optimizer import Optimizer
 from numerics.parameter_space import Parameters
 from theory.facts import ContextKind
 from theory.variants import Data
-from validation.optimizers import Optimizer
 
 Embeddings = Literal["gaussian", "orthonormal"]
 

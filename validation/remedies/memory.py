@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from numerics.asked_embedding import DRAWS
 from numerics.estimate import ARRAYS_EXPLICIT
 from theory.task import Task
-from validation.cost import TooExpensive, machine_memory
+from validation.cost import TooExpensive
+from validation.machine import machine_memory
 from validation.remedies.choice import Choice
 from validation.remedies.settings import RemedySettings
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from numerics.losses import LOSSES, Loss
+from numerics.optimizer import Optimizer
 from numerics.parameter_space import Parameters
 from theory.facts import ContextKind
 from theory.variants import Data
-from validation.optimizers import Optimizer
 from validation.remedies.choice import Choice, Embeddings, brief_choices, shown_choices
 from validation.settings import SettingsError, TaskKind, option, problem_line
 

@@ -10,7 +10,7 @@ from typing import Any
 from theory.counting import count_of
 from theory.errors import BadInput
 from validation.continuing import differences, refusal
-from validation.cost import machine_memory
+from validation.machine import machine_memory
 from validation.output_folder import check_folder, completed, write_json
 from validation.result import finite_json, provenance
 from validation.settings import SettingsError

@@ -48,6 +48,20 @@ y = "pairs"
 value = "unseen_target_bound_measured"
 lines = ["unseen_target_bound_bound"]
 """
+# 20 cells in processes that load no torch
+SHORT = """
+kind = "separation"
+seeds = 2
+[settings]
+pairs = 2
+[grid]
+dimension = [100, 300, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6]
+[picture]
+name = "phases"
+x = "dimension"
+y = "measured"
+lines = ["first_order", "a_priori"]
+"""
 PATIENCE = 240.0  # seconds until something must have happened, on a busy machine
 TINY = 'kind = "separation"\nseeds = 2\n[settings]\npairs = 2\n[grid]\ndimension = [100, 1e4]\n'
 
@@ -68,7 +82,14 @@ def sweep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     return run
 
 
-@pytest.fixture(params=["quick", pytest.param("shipped", marks=pytest.mark.slow)])
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    """A sweep of 20 cells."""
+    (tmp_path / "sweep.toml").write_text(SHORT)
+    return tmp_path / "sweep.toml"
+
+
+@pytest.fixture(params=["quick", "shipped"])
 def spec(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A sweep of 200 cells."""
     if request.param == "shipped":
@@ -79,20 +100,44 @@ def spec(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @cache
 def plain_loop(text: str) -> dict[str, bytes]:
-    """The tables of 200 cells, run one after the other in this process."""
+    """The tables of a sweep, its cells run one after the other in this process."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "sweep.toml"
         path.write_text(text)
         design = design_of(read_spec(path), path.parent)
-    assert len(design.cells) == 200
+    assert len(design.cells) == (20 if text == SHORT else 200)
     with TemporaryDirectory() as folder:
         write_tables(design, {cell.digest: attempt(cell) for cell in design.cells}, Path(folder))
         return {name: (Path(folder) / name).read_bytes() for name in ("table.csv", "table.parquet")}
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
-    """`reversal sweep ARGUMENTS` in a process of its own."""
-    command = [sys.executable, "-m", "validation.cli", "sweep", *map(str, arguments)]
+# The sweep, with `at_cell(text)` called before each cell appears on the disk, whose file will hold the text.
+AT_CELL = """
+import os, signal, psutil
+written, replace = [], os.replace
+def replacing(draft, path):
+    if os.path.basename(os.path.dirname(path)) == "cells":
+        with open(draft, encoding="utf-8") as file:
+            written.append(file.read())
+        at_cell()
+    replace(draft, path)
+os.replace = replacing
+"""
+# A process of the pool is killed at the third cell, the driver just before the seventh would appear.
+KILLED = f"""{AT_CELL}
+def at_cell():
+    if len(written) == 3:
+        children = psutil.Process().children()
+        next(child for child in children if "popen_loky" in " ".join(child.cmdline())).kill()
+    if len(written) == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def start(*arguments: object, before: str = "") -> subprocess.Popen[str]:
+    """`reversal sweep ARGUMENTS` in a process of its own, which first runs the program `before`."""
+    program = f"{before}\nfrom validation.cli import main\nmain()"
+    command = [sys.executable, "-c", program, "sweep", *map(str, arguments)]
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -134,6 +179,29 @@ def timings(folder: Path) -> dict[str, str]:
         return {row["cell"]: f"{row['started']} {row['process']} {row['seconds']}" for row in csv.DictReader(file)}
 
 
+def test_killed_and_continued_it_is_the_same_to_the_byte(tmp_path: Path, short: Path, sweep: Sweep) -> None:
+    """20 cells; a worker is killed, then the driver while it writes a cell, and the sweep is continued: the same tables
+    as a plain loop makes, no finished cell is run again, and the processes of the killed driver end by themselves.
+    """
+    output, folder = tmp_path / "out", tmp_path / "out.unfinished"
+    process = start(short, "-o", output, "--workers", "2", before=KILLED)
+    code, _, err = finish(process)
+    assert code == -signal.SIGKILL, err
+    wait_for(lambda: not any(alive(one) for one in session_of(process)))
+    kept = cells_in(folder)
+    assert len(kept) == 6
+    refused = sweep(short, "-o", output)
+    assert refused[0] == 2
+    assert "an unfinished sweep lies in" in refused[2]
+    code, out, err = finish(start(short, "-o", output, "--workers", "2", "--resume", "--json"))
+    assert code == 0, err
+    assert "6 of 20 cells are finished already" in err
+    assert timings(output).items() >= kept.items()
+    check_folder_of(short, output, json.loads(out))
+    assert not folder.exists()
+
+
+@pytest.mark.slow
 def test_killed_twice_and_continued_it_is_the_same_to_the_byte(tmp_path: Path, spec: Path, sweep: Sweep) -> None:
     """200 cells; a worker is killed, the driver is killed, continued, killed again, continued: the same tables as a
     plain loop makes, and no cell that was finished is run again. The processes of a killed driver end by themselves.
@@ -166,6 +234,14 @@ def test_killed_twice_and_continued_it_is_the_same_to_the_byte(tmp_path: Path, s
     assert not folder.exists()
 
 
+def session_of(process: subprocess.Popen[str]) -> Iterator[psutil.Process]:
+    """What `start` started, and all that this started."""
+    for one in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getsid(one.pid) == process.pid:
+                yield one
+
+
 def alive(process: psutil.Process) -> bool:
     """Whether a process is there and no zombie."""
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -174,12 +250,13 @@ def alive(process: psutil.Process) -> bool:
 
 
 def check_folder_of(spec: Path, output: Path, manifest: dict) -> None:
-    """The finished sweep of the 200 cells: its tables are those of a plain loop, and the manifest is what it says."""
+    """A finished sweep: its tables are those of a plain loop, and the manifest is what it says."""
     for name, expected in plain_loop(spec.read_text()).items():
         assert (output / name).read_bytes() == expected
     jsonschema.validate(manifest, SCHEMA)
     assert manifest == json.loads((output / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["counts"] == {"cells": 200, "ok": 200, "failed": 0}
+    cells = 20 if spec.read_text() == SHORT else 200
+    assert manifest["counts"] == {"cells": cells, "ok": cells, "failed": 0}
     there = {path.relative_to(output).as_posix(): path for path in output.rglob("*") if path.is_file()}
     assert set(there) == {*manifest["files"], "manifest.json"}
     assert all(file_digest(there[name]) == digest for name, digest in manifest["files"].items())
@@ -235,6 +312,35 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[str]]]]
             process.wait()
 
 
+def test_a_cluster_that_loses_a_worker_finds_the_same_to_the_byte(
+    tmp_path: Path, short: Path, cluster: tuple[str, list[subprocess.Popen[str]]]
+) -> None:
+    """20 cells by a scheduler and two workers over TCP, one of which is killed when both have run a cell."""
+    address, workers = cluster
+    output = tmp_path / "out"
+    with distributed.Client(address) as client:
+        client.wait_for_workers(2, timeout=60)  # else the first one may get every cell before the other is there
+    children = psutil.Process(workers[0].pid).children()  # under its nanny, which starts another one
+    killing = f"""{AT_CELL}
+import json
+def at_cell():
+    if len({{json.loads(text)["outcome"]["host"] for text in written}}) == 2:
+        for pid in {[child.pid for child in children]}:
+            if psutil.pid_exists(pid):
+                os.kill(pid, signal.SIGKILL)
+"""
+    process = start(short, "-o", output, "--cluster", address, "--json", before=killing)
+    code, out, err = finish(process)
+    assert code == 0, err
+    assert children
+    assert not any(alive(child) for child in children)
+    check_folder_of(short, output, json.loads(out))
+    ran = {row.split()[1] for row in timings(output).values()}
+    assert len(ran) >= 2
+    assert not {name.rpartition(":")[2] for name in ran} & {str(process.pid)}
+
+
+@pytest.mark.slow
 def test_a_cluster_finds_the_same_to_the_byte(
     tmp_path: Path, spec: Path, cluster: tuple[str, list[subprocess.Popen[str]]]
 ) -> None:
