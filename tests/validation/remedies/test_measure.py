@@ -327,7 +327,7 @@ def test_choices_that_do_not_fit_are_left_out_with_a_note() -> None:
     assert len(notes) == len(left)
     for note, choice in zip(notes, left, strict=True):
         assert note.startswith(f"left out: {choice.label} (--share")
-    with pytest.raises(BadInput, match=r"--share 0\.5: of 1 questions"):
+    with pytest.raises(BadInput, match=r"--share 0\.5: of 1 question "):
         fitting(task, RemedySettings(pairs=3, held_out=1, data="both-directions"))  # type: ignore[arg-type]
 
 
