@@ -52,7 +52,7 @@ def test_the_table_holds_each_condition_of_each_run() -> None:
     assert " tied head" in str(table.rows[2][0])
     first = table.rows[0]
     assert first[4][0].value == 9.0  # type: ignore[union-attr]
-    assert first[7] == (first[7][0], " of 20")
+    assert first[7] == (first[7][0], " of 10 x 2 seeds")
     assert first[10][0].value == pytest.approx(-0.2)  # type: ignore[union-attr]
     assert first[10][1] == " [-0.25, -0.15]"
 
