@@ -195,5 +195,5 @@ def test_no_true_claim_fails_in_many_random_settings(kind: str) -> None:
     assert all(derivation.verdict == "holds" for derivation in derive_all())
     found, counts = failures(kind, range(FEW, FEW + MANY))
     assert not found
-    assert counts["holds"] > MANY
+    assert counts["holds"] > MANY / 2
     assert counts["bad input"] < MANY / 2
