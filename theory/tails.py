@@ -107,10 +107,15 @@ def absolute_sum_tail(z: arb) -> arb:
 
 
 def deviation_for(tail: Callable[[arb], arb], probability: float) -> float:
-    """A deviation at which the decreasing `tail` is certainly at most `probability`, near the smallest such."""
+    """A deviation at which the decreasing `tail` is certainly at most `probability`, near the smallest such.
+
+    Raises ArithmeticError for a tail that never falls so low.
+    """
     low, high = 0.0, 1.0
     while not bool(tail(arb(high)) <= arb(probability)):
         low, high = high, 2 * high
+        if math.isinf(high):
+            raise ArithmeticError(f"this tail never falls to {probability:g}")
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         if bool(tail(arb(middle)) <= arb(probability)):
@@ -123,10 +128,12 @@ def deviation_for(tail: Callable[[arb], arb], probability: float) -> float:
 def events(shape: TaskShape, dimension: int, delta: float) -> tuple[Event, ...]:
     """The six kinds of events, each with its share of delta and the deviation beyond which it would lie.
 
-    Raises ValueError unless 0 < delta < 1.
+    Raises ValueError unless 0 < delta < 1 and the dimension is at least 1.
     """
     if not 0 < delta < 1:
         raise ValueError(f"delta must lie between 0 and 1, got {delta}")
+    if dimension < 1:
+        raise ValueError(f"embeddings have at least one dimension, got {dimension}")
     n, m = shape.contexts, shape.vocabulary
     asked = max(len(shape.queries) and shape.untrained_contexts, 0)
     norms = asked + (n if any(q.trained for q in shape.queries) else 0)

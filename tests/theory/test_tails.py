@@ -169,3 +169,11 @@ def test_shape_of_a_task() -> None:
 def test_event_is_a_record() -> None:
     """An event says its share, how many there are and the deviation that is allowed."""
     assert Event("n", "s", 0.1, 2, 3.0).deviation == 3.0
+
+
+def test_no_dimension_and_a_tail_that_never_falls_are_refused() -> None:
+    """Embeddings without a dimension, and a tail that stays above the probability, are errors and no endless search."""
+    with pytest.raises(ValueError, match="at least one dimension, got 0"):
+        events(TaskShape.of(reversal_task(2)), 0, 0.1)
+    with pytest.raises(ArithmeticError, match="never falls"):
+        deviation_for(lambda x: arb(1), 0.1)

@@ -1,6 +1,6 @@
 """The claim `false-twins` tests the provers: it fails if one of them says yes, or if a witness violates nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 
@@ -12,6 +12,7 @@ from theory.coherence import CoherenceBounds
 from theory.laws import false_twins
 from theory.setting import NoRuns
 from theory.theorem import Outcome
+from theory.theorems import separation
 from theory.theorems.false import FalseTheorem, false_theorems
 from theory.theorems.outcome import Seen, proved_outcome
 from theory.twin import TwinVerdict
@@ -111,6 +112,15 @@ def test_a_proof_that_reaches_everything_is_found_out(false: FalseTheorem, monke
     assert alone(false).proved
 
 
+@pytest.fixture
+def bisected_afresh() -> Iterator[None]:
+    """Dimensions that are found while every exponent is small enough are forgotten afterwards."""
+    separation.bisected.cache_clear()
+    yield
+    separation.bisected.cache_clear()
+
+
+@pytest.mark.usefixtures("bisected_afresh")
 @pytest.mark.parametrize("false", BY_CERTIFICATE, ids=lambda f: f.id)
 def test_a_certificate_of_everything_is_found_out(false: FalseTheorem, monkeypatch: pytest.MonkeyPatch) -> None:
     """With every exponent certified to be small enough the false theorem is proved, whatever its runs would show."""
@@ -118,9 +128,10 @@ def test_a_certificate_of_everything_is_found_out(false: FalseTheorem, monkeypat
     def anything(self: object, bounds: CoherenceBounds) -> float:
         return float("inf")
 
+    witness = false.witness(NoRuns())  # at a dimension that is chosen by the true certificate
     monkeypatch.setattr("theory.theorems.separation.AtMost.__call__", anything)
     monkeypatch.setattr("theory.theorems.lower_bound.FloorKept.__call__", anything)
-    assert alone(false).proved
+    assert replace(false, witness=lambda measure: replace(witness, measure=measure)).verdict(NoRuns()).proved
 
 
 def test_theorems_are_refused_by_runs_and_proof_together() -> None:

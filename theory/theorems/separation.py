@@ -39,9 +39,10 @@ def schedule_of(setting: Setting, kind: ScheduleKind) -> Schedule:
 
 
 @lru_cache(maxsize=64)
-def _bisected(
+def bisected(
     shape: TaskShape, kind: ScheduleKind, learning_rate: float, delta: float, init_scale: float, allowed: Allowed
 ) -> CertifiedDimension:
+    """`bisect_dimension` along the schedule of that kind and learning rate, once for each set of numbers."""
     schedule = Schedule.flow() if kind == "flow" else Schedule.descent(kind, learning_rate, shape.contexts)
     return bisect_dimension(shape, allowed, delta, init_scale, schedule)
 
@@ -49,7 +50,7 @@ def _bisected(
 def certified_dimension(setting: Setting, kind: ScheduleKind, allowed: Allowed) -> CertifiedDimension:
     """A dimension, found by bisection, at which the exponent is certified to stay below `allowed` (`theory.tails`)."""
     rate = 0.0 if kind == "flow" else setting.rate(kind)
-    return _bisected(TaskShape.of(setting.task), kind, rate, setting.delta, setting.init_scale, allowed)
+    return bisected(TaskShape.of(setting.task), kind, rate, setting.delta, setting.init_scale, allowed)
 
 
 @dataclass(frozen=True)
